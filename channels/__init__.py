@@ -1,0 +1,1 @@
+"""Ways out: email, push and SMS, and the runner of the ladder."""

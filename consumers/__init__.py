@@ -1,0 +1,1 @@
+"""Ways in: Kafka, RabbitMQ, and the decoding they share with HTTP."""

@@ -1,0 +1,1 @@
+"""What Doorbell knows and decides: pure values and functions. No I/O, no clock, no randomness."""

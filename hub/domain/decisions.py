@@ -1,0 +1,105 @@
+"""What dispatch decides about one event: values that the store carries out.
+
+An event is decided on a snapshot of the aggregates it touches. A decision changes at most one aggregate, by
+compare-and-set on the version the snapshot had; who lost the race decides again on a fresh snapshot.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from hub.domain.ids import EffectId, OrderId, ShipmentId, Topic, UserId
+from hub.domain.notifications import Notification
+
+
+class AggregateKind(StrEnum):
+    """The things with a state of their own."""
+
+    ORDER = "order"
+    SHIPMENT = "shipment"
+    PERSON = "person"
+    SALE = "sale"
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """Names one aggregate: `Aggregate(AggregateKind.ORDER, "A-1")`."""
+
+    kind: AggregateKind
+    id: str
+
+
+class Document(msgspec.Struct, frozen=True):
+    """An aggregate as stored: JSON `body`, and a `version` that grows by one with every change. Version 0: not there."""
+
+    version: int
+    body: bytes
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One message for a topic. `data` is one JSON value.
+
+    `rank` orders the values of a `latest` topic: one not above the stored rank is dropped; None on log and broadcast topics.
+    `origin_ms` is when the event reached Doorbell, for measuring event-to-socket time; 0 where unknown.
+    """
+
+    topic: Topic
+    id: EffectId
+    data: bytes
+    rank: int | None = None
+    origin_ms: int = 0
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Set an aggregate's document, if its version is still `expected_version`."""
+
+    aggregate: Aggregate
+    expected_version: int
+    body: bytes
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Note that a shipment belongs to an order."""
+
+    order: OrderId
+    shipment: ShipmentId
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """Delete everything kept about a person but the tombstone that keeps them erased."""
+
+    user: UserId
+
+
+class Outcome(StrEnum):
+    """What became of an event; the label of the `dispatched` counter."""
+
+    APPLIED = "applied"
+    STALE = "stale"
+    """Recorded in the timeline, announced to nobody."""
+    DUPLICATE = "duplicate"
+    """Seen before, longer ago than the replay window: no effects."""
+    REPLAYED = "replayed"
+    """Seen before, recently: the effects are repeated, and the store drops the ones it has."""
+    PARKED = "parked"
+    """Kept until the aggregate it talks about appears."""
+    IGNORED = "ignored"
+    """No type of ours: counted and skipped."""
+    REJECTED = "rejected"
+    """Contradicts what is known: a dead letter."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Everything one event leads to. Applied in this order: change, effects. All effects are idempotent by id."""
+
+    outcome: Outcome
+    change: Change | None = None
+    publications: tuple[Publication, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    links: tuple[Link, ...] = ()
+    erase: Erase | None = None
+    park_under: Aggregate | None = None
+    """With PARKED: the aggregate whose first change wakes the event."""
+    reason: str = ""
+    """With REJECTED, STALE, IGNORED: why, in words for an operator."""

@@ -1,0 +1,108 @@
+"""Notifications: what one person should know because of an event, and the ladder it climbs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
+
+
+class Channel(StrEnum):
+    """A way to reach a person."""
+
+    INBOX = "inbox"
+    PUSH = "push"
+    SMS = "sms"
+    EMAIL = "email"
+
+
+class Lane(StrEnum):
+    """Jobs of one lane never wait behind jobs of another."""
+
+    CRITICAL = "critical"
+    TRANSACTIONAL = "transactional"
+    CONVERSATIONAL = "conversational"
+    MARKETING = "marketing"
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rung of the ladder: try `channel` if the notification is still unseen `after_s` seconds after the step before."""
+
+    channel: Channel
+    after_s: float = 0.0
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """What one person should know, before any text is rendered.
+
+    `context` is what the templates may show: JSON values only. `link` is a path within the shop or None.
+    """
+
+    id: NotificationId
+    user: UserId
+    rule: RuleName
+    event_type: str
+    category: str
+    lane: Lane
+    template: TemplateName
+    context: dict[str, Any]
+    created_ms: int
+    ladder: tuple[Step, ...] = ()
+    """The steps after the inbox, in order; empty where the inbox is all."""
+    expires_ms: int | None = None
+    collapse_key: str | None = None
+    link: str | None = None
+    correlation_id: str = ""
+
+
+class InboxEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rendered notification as it stands in a person's inbox and on the wire."""
+
+    id: NotificationId
+    event_type: str
+    category: str
+    title: str
+    body: str
+    created_ms: int
+    link: str | None = None
+    expires_ms: int | None = None
+    collapse_key: str | None = None
+    data: dict[str, Any] = {}
+
+
+class EntryState(StrEnum):
+    """How far a person has come with an inbox entry. Each state includes the ones before it."""
+
+    UNSEEN = "unseen"
+    SEEN = "seen"
+    """`inbox.ack`: the app has shown it. The ladder stops here."""
+    READ = "read"
+    ARCHIVED = "archived"
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One due step of a ladder, as it waits in the delay queue. `attempt` counts the tries begun before this one."""
+
+    id: JobId
+    step: int
+    """The index into `notification.ladder`."""
+    notification: Notification
+    due_ms: int
+
+    @property
+    def channel(self) -> Channel:
+        """The channel this step tries."""
+        return self.notification.ladder[self.step].channel
+
+    @property
+    def lane(self) -> Lane:
+        """The lane it waits in."""
+        return self.notification.lane
+
+
+def job_id(notification: NotificationId, step: int) -> JobId:
+    """Return the id of a ladder's step: the same for every reprocessing of the event."""
+    return JobId(f"{notification}:{step}")

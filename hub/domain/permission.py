@@ -1,0 +1,30 @@
+"""Who may do what: the one table, and the identity it is asked about."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from hub.domain.ids import UserId
+
+
+class Role(StrEnum):
+    """What a token or an API key lets its bearer be."""
+
+    SHOPPER = "shopper"
+    COURIER = "courier"
+    AGENT = "agent"
+    ADMIN = "admin"
+    SERVICE = "service"
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who is asking. `expires_s` is a Unix time, None for ever (API keys). `scopes` narrows a service; empty allows all."""
+
+    user: UserId
+    role: Role
+    expires_s: int | None = None
+    scopes: frozenset[str] = frozenset()
+    info: msgspec.Raw | None = None
+    """What a token says about its bearer for others to see (the `info` claim), as JSON."""

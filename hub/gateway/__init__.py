@@ -1,0 +1,1 @@
+"""Connections: the one door, fan-out, subscriptions and recovery."""

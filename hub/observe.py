@@ -1,0 +1,85 @@
+"""Logging and metrics, the same for every role.
+
+The metrics are prometheus_client objects at module level, as that library means them. With several workers they are
+right because every process writes to one folder (`PROMETHEUS_MULTIPROC_DIR`, set by the role that starts the
+processes) and any of them can serve the sum. Hot loops count in local integers and add them here once a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+CONSUMED = Counter("doorbell_events_consumed", "Events read, by way in and what became of them", ["source", "outcome"])
+CONSUMER_LAG = Gauge(
+    "doorbell_consumer_lag_records", "Records behind the end of a partition", ["topic", "partition"], multiprocess_mode="livemax"
+)
+DISPATCHED = Counter("doorbell_events_dispatched", "Decisions, by event type and outcome", ["type", "outcome"])
+DEAD_LETTERS = Counter("doorbell_dead_letters", "Events put aside, by way in and reason", ["source", "reason"])
+PUBLISHED = Counter("doorbell_publications", "Publications, by namespace and outcome (published, duplicate)", ["namespace", "outcome"])
+NOTIFICATIONS = Counter("doorbell_notifications", "Notifications, by rule and outcome (created, duplicate)", ["rule", "outcome"])
+DELIVERIES = Counter("doorbell_deliveries", "Ladder steps, by channel and outcome", ["channel", "outcome"])
+DELIVERY_SECONDS = Histogram("doorbell_delivery_seconds", "Time a provider took to answer", ["channel"], buckets=_LATENCY_BUCKETS_S)
+QUEUE_DEPTH = Gauge("doorbell_queue_jobs", "Jobs waiting, by lane", ["lane"], multiprocess_mode="max")
+CONNECTIONS = Gauge("doorbell_connections", "Open client connections", ["transport"], multiprocess_mode="livesum")
+SUBSCRIPTIONS = Gauge("doorbell_subscriptions", "Subscriptions of open connections", multiprocess_mode="livesum")
+ACCEPTED = Counter("doorbell_connections_accepted", "Connections, by outcome (accepted, refused and why)", ["outcome"])
+DISCONNECTED = Counter("doorbell_disconnects", "Connections closed by Doorbell, by code", ["code"])
+SOCKET_DELIVERIES = Counter("doorbell_socket_deliveries", "Frames written to sockets, by how (live, recovered)", ["how"])
+GAPS = Counter("doorbell_gaps", "Holes found in a topic, by how they were found", ["found_by"])
+FANOUT_SECONDS = Histogram(
+    "doorbell_fanout_seconds", "From reading a publication off Redis to the last local socket", buckets=_LATENCY_BUCKETS_S
+)
+EVENT_TO_SOCKET_SECONDS = Histogram(
+    "doorbell_event_to_socket_seconds", "From an event's arrival in Doorbell to the socket write", buckets=_LATENCY_BUCKETS_S
+)
+REQUESTS = Counter("doorbell_requests", "Operations, by name, transport (http, rpc) and status", ["operation", "transport", "status"])
+REQUEST_SECONDS = Histogram("doorbell_request_seconds", "Time an operation took", ["operation"], buckets=_LATENCY_BUCKETS_S)
+STORE_ERRORS = Counter("doorbell_store_errors", "Failed Redis calls that were tried again", ["what"])
+
+_CONTACT_FIELDS = frozenset({"email", "phone", "to", "address", "recipient"})
+
+
+def masked(contact: str) -> str:
+    """Return a contact fit for a log: `a***@example.com`, `+49***21`."""
+    name, at, domain = contact.partition("@")
+    return f"{name[:1]}***@{domain}" if at else f"{contact[:3]}***{contact[-2:]}"
+
+
+def _mask_contacts(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name in _CONTACT_FIELDS & entry.keys():
+        entry[name] = masked(str(entry[name]))
+    return entry
+
+
+def configure_logging(*, level: str = "info", role: str = "") -> None:
+    """Log JSON lines to stderr, or readable lines on a terminal. Contacts are masked either way."""
+    pretty = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _mask_contacts,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(role=role)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+
+
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a module."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    return log

@@ -1,0 +1,1 @@
+"""The Centrifuge client protocol: messages, codec, codes and the session's state machine. No I/O."""

@@ -1,0 +1,152 @@
+"""The shape of the configuration: frozen structs with their defaults. `hub.config` fills them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hub.domain.topics import Namespace
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of doorbell.toml."""
+
+
+class Kafka(_Section):
+    """Where events come from over Kafka; no `bootstrap`, no Kafka."""
+
+    bootstrap: str = ""
+    """`host:port[,host:port]`."""
+    topics: tuple[str, ...] = ("orders", "payments", "shipments", "prices", "sales", "users")
+    group: str = "doorbell"
+    client_id: str = "doorbell"
+    security_protocol: str = "PLAINTEXT"
+    """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str = ""
+    sasl_password: str = ""
+    ca_file: str = ""
+    batch_max_records: int = 500
+    dead_letter_topic: str = ""
+    """Where dead letters are copied to; empty keeps them in Redis only."""
+
+
+class RabbitMQ(_Section):
+    """Where events come from over RabbitMQ; no `url`, no RabbitMQ."""
+
+    url: str = ""
+    """`amqp://user:password@host:port/vhost` or `amqps://…`."""
+    exchange: str = "shop.events"
+    queue: str = "doorbell.events"
+    bindings: tuple[str, ...] = ("order.#", "payment.#", "shipment.#", "price.#", "stock.#", "sale.#", "user.#")
+    prefetch: int = 6_000
+    """Unacknowledged messages at most: must cover the rate times `fsync_interval_s`, about 3 s."""
+    delivery_limit: int = 20
+    batch_max_messages: int = 500
+
+
+class Token(_Section):
+    """How connection tokens are checked: one HMAC secret, or public keys."""
+
+    hmac_secret: str = ""
+    public_key_files: tuple[str, ...] = ()
+    jwks_url: str = ""
+    algorithms: tuple[str, ...] = ()
+    """Pinned algorithms; empty: HS256 with a secret, RS256, ES256 and EdDSA with public keys. The families never mix."""
+    audience: str = ""
+    issuer: str = ""
+    leeway_s: int = 10
+
+
+class ApiKey(_Section):
+    """One service's key, kept as a hash: `doorbell api-key` makes the pair."""
+
+    name: str
+    id: str
+    sha256: str
+    scopes: tuple[str, ...] = ()
+
+
+class Smtp(_Section):
+    """The mail relay; no `url`, no email."""
+
+    url: str = ""
+    """`smtp://[user:password@]host:port`, `smtps://…`, or `smtp+starttls://…`."""
+    sender: str = "Doorbell <no-reply@doorbell.example>"
+    pool_size: int = 8
+    mails_per_connection: int = 100
+    timeout_s: float = 20.0
+
+
+class Gateway(_Section):
+    """Bounds on connections."""
+
+    ping_interval_s: float = 25.0
+    pong_timeout_s: float = 10.0
+    handshake_timeout_s: float = 10.0
+    connect_timeout_s: float = 10.0
+    """From the WebSocket handshake to the connect command."""
+    max_message_bytes: int = 65_536
+    max_subscriptions: int = 128
+    max_commands_per_second: int = 100
+    max_connections: int = 0
+    """In each worker; 0 takes it from the descriptor limit."""
+    accepts_per_second: int = 2_000
+    """In each worker; above it a handshake gets 503 with Retry-After."""
+    write_buffer_bytes: int = 65_536
+    """Above it a connection is a slow reader and recovers from the stream."""
+    allowed_origins: tuple[str, ...] = ()
+    """Exact origins browsers may connect from; empty: those with the host that they connect to."""
+    drain_s: float = 10.0
+    """How long a stopping worker takes to close its connections in paced batches."""
+    position_check_s: float = 20.0
+
+
+class Delivery(_Section):
+    """The delay queue and its workers."""
+
+    shards: int = 4
+    lease_s: float = 30.0
+    concurrency: int = 64
+    max_attempts: int = 8
+    backoff_first_s: float = 2.0
+    backoff_max_s: float = 600.0
+
+
+class Settings(_Section):
+    """Everything that can be configured. Secrets are never printed (`doorbell config show`)."""
+
+    listen: str = "127.0.0.1:8080"
+    admin_listen: str = "127.0.0.1:9090"
+    """Health and metrics of `doorbell consume` and `doorbell deliver`; port 0 picks one."""
+    workers: int = 1
+    redis_url: str = ""
+    """Empty: a private redis-server with its data in `data_dir`."""
+    key_prefix: str = "db:"
+    public_url: str = "http://127.0.0.1:8080"
+    data_dir: str = "data"
+    log_level: str = "info"
+    playbook: str = ""
+    """A TOML file that extends or overrides the default playbook."""
+    templates_dir: str = ""
+    """A folder of templates that go before the built-in ones."""
+    default_locale: str = "en"
+    fsync_interval_s: float = 2.5
+    """How long an acknowledgement to a broker trails the Redis writes (appendfsync everysec)."""
+    dedupe_window_s: int = 172_800
+    replay_window_s: int = 86_400
+    """An event seen longer ago than this repeats no effects. Must be below `dedupe_window_s`."""
+    park_timeout_s: int = 900
+    park_limit: int = 32
+    """Events kept for one unknown order or shipment."""
+    document_ttl_s: int = 90 * 86_400
+    inbox_size: int = 200
+    demo: bool = False
+    """Serves the demonstration's sign-in. Never in production."""
+    kafka: Kafka = Kafka()
+    rabbitmq: RabbitMQ = RabbitMQ()
+    token: Token = Token()
+    api_keys: tuple[ApiKey, ...] = ()
+    smtp: Smtp = Smtp()
+    gateway: Gateway = Gateway()
+    delivery: Delivery = Delivery()
+    namespaces: tuple[Namespace, ...] = ()

@@ -1,0 +1,1 @@
+"""Redis, the one state store: key names, Lua scripts and one module for each aggregate."""

@@ -1,0 +1,102 @@
+"""Every Redis key and pub/sub channel Doorbell uses. No other module spells a key.
+
+All keys that one script touches share a hash tag, the part in braces, so that Redis Cluster keeps them on one node:
+a person's inbox with its topic (`{user:42}`), an order with its topic (`{order:A-1}`), a lane's shard (`{due:critical:0}`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+from hub.domain.decisions import Aggregate, AggregateKind
+from hub.domain.ids import EffectId, JobId, OrderId, Topic, UserId
+from hub.domain.notifications import Lane
+from hub.domain.topics import INBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key space of one installation. `prefix` keeps installations (and tests) on one Redis apart."""
+
+    prefix: str = "db:"
+
+    def _tagged(self, tag: str, name: str) -> str:
+        return f"{self.prefix}{{{tag}}}:{name}"
+
+    @staticmethod
+    def _tag_of(topic: Topic) -> str:
+        namespace, _, name = topic.partition(":")
+        return f"user:{name}" if namespace == INBOX else topic
+
+    # Topics
+
+    def topic_meta(self, topic: Topic) -> str:
+        """Hash: epoch, offset and, of a latest topic, rank."""
+        return self._tagged(self._tag_of(topic), "meta")
+
+    def topic_stream(self, topic: Topic) -> str:
+        """Stream of publications; entry ids are `<offset>-0`."""
+        return self._tagged(self._tag_of(topic), "stream")
+
+    def topic_seen(self, topic: Topic, effect: EffectId) -> str:
+        """String with a TTL: this effect has been published."""
+        return self._tagged(self._tag_of(topic), f"seen:{effect}")
+
+    def topic_channel(self, topic: Topic) -> str:
+        """Pub/sub channel of a topic."""
+        return self._tagged(self._tag_of(topic), "live")
+
+    # Aggregates
+
+    def document(self, aggregate: Aggregate) -> str:
+        """Hash: `v` version, `body` JSON."""
+        tag = f"user:{aggregate.id}" if aggregate.kind is AggregateKind.PERSON else f"{aggregate.kind}:{aggregate.id}"
+        return self._tagged(tag, "doc")
+
+    def parked(self, aggregate: Aggregate) -> str:
+        """List of events that wait for the aggregate to appear."""
+        return self._tagged(f"{aggregate.kind}:{aggregate.id}", "parked")
+
+    def parked_deadlines(self) -> str:
+        """Sorted set: aggregate by the time its parked events are given up."""
+        return self._tagged("parked", "deadlines")
+
+    def order_shipments(self, order: OrderId) -> str:
+        """Set of the shipments of an order."""
+        return self._tagged(f"order:{order}", "shipments")
+
+    # Inbox
+
+    def inbox(self, user: UserId, part: str) -> str:
+        """One of the structures of a person's inbox: entries, order, unseen, unread, archived."""
+        return self._tagged(f"user:{user}", f"inbox:{part}")
+
+    # Delay queue
+
+    def jobs(self, lane: Lane, shard: int, part: str) -> str:
+        """One of the structures of a lane's shard: due, leased, body, and the like."""
+        return self._tagged(f"due:{lane}:{shard}", part)
+
+    def job_seen(self, lane: Lane, shard: int, job: JobId) -> str:
+        """String with a TTL: this job has been scheduled."""
+        return self._tagged(f"due:{lane}:{shard}", f"seen:{job}")
+
+    # Operations
+
+    def dead_letters(self, part: str) -> str:
+        """One of the structures of the dead letters: index, body."""
+        return self._tagged("dead", part)
+
+    def idempotency(self, caller: str, key: str) -> str:
+        """String with a TTL: the answer given to a write with this Idempotency-Key."""
+        return self._tagged(f"idem:{caller}", key)
+
+    def probe_channel(self, worker: str) -> str:
+        """Pub/sub channel by which a worker proves that the pub/sub path works."""
+        return self._tagged(f"probe:{worker}", "live")
+
+
+def shard_of(user: UserId, shards: int) -> int:
+    """Return which shard of a lane holds a person's jobs. Stable across processes and versions."""
+    return crc32(user.encode()) % shards

@@ -1,0 +1,1 @@
+"""Texts: the renderer, and a folder for each locale."""
