@@ -8,6 +8,7 @@ processes) and any of them can serve the sum. Hot loops count in local integers 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -15,35 +16,56 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+REDACTED = "********"
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 CONSUMED = Counter("doorbell_events_consumed", "Events read, by way in and what became of them", ["source", "outcome"])
 CONSUMER_LAG = Gauge(
-    "doorbell_consumer_lag_records", "Records behind the end of a partition", ["topic", "partition"], multiprocess_mode="livemax"
+    "doorbell_consumer_lag_records",
+    "Records behind the end of a partition",
+    ["topic", "partition"],
+    multiprocess_mode="livemax",
 )
 DISPATCHED = Counter("doorbell_events_dispatched", "Decisions, by event type and outcome", ["type", "outcome"])
 DEAD_LETTERS = Counter("doorbell_dead_letters", "Events put aside, by way in and reason", ["source", "reason"])
-PUBLISHED = Counter("doorbell_publications", "Publications, by namespace and outcome (published, duplicate)", ["namespace", "outcome"])
-NOTIFICATIONS = Counter("doorbell_notifications", "Notifications, by rule and outcome (created, duplicate)", ["rule", "outcome"])
+PUBLISHED = Counter(
+    "doorbell_publications", "Publications, by namespace and outcome (published, duplicate)", ["namespace", "outcome"]
+)
+NOTIFICATIONS = Counter(
+    "doorbell_notifications", "Notifications, by rule and outcome (created, duplicate)", ["rule", "outcome"]
+)
 DELIVERIES = Counter("doorbell_deliveries", "Ladder steps, by channel and outcome", ["channel", "outcome"])
-DELIVERY_SECONDS = Histogram("doorbell_delivery_seconds", "Time a provider took to answer", ["channel"], buckets=_LATENCY_BUCKETS_S)
+DELIVERY_SECONDS = Histogram(
+    "doorbell_delivery_seconds", "Time a provider took to answer", ["channel"], buckets=_LATENCY_BUCKETS_S
+)
 QUEUE_DEPTH = Gauge("doorbell_queue_jobs", "Jobs waiting, by lane", ["lane"], multiprocess_mode="max")
 CONNECTIONS = Gauge("doorbell_connections", "Open client connections", ["transport"], multiprocess_mode="livesum")
 SUBSCRIPTIONS = Gauge("doorbell_subscriptions", "Subscriptions of open connections", multiprocess_mode="livesum")
 ACCEPTED = Counter("doorbell_connections_accepted", "Connections, by outcome (accepted, refused and why)", ["outcome"])
 DISCONNECTED = Counter("doorbell_disconnects", "Connections closed by Doorbell, by code", ["code"])
-SOCKET_DELIVERIES = Counter("doorbell_socket_deliveries", "Frames written to sockets, by how (live, recovered)", ["how"])
+SOCKET_DELIVERIES = Counter(
+    "doorbell_socket_deliveries", "Frames written to sockets, by how (live, recovered)", ["how"]
+)
 GAPS = Counter("doorbell_gaps", "Holes found in a topic, by how they were found", ["found_by"])
 FANOUT_SECONDS = Histogram(
-    "doorbell_fanout_seconds", "From reading a publication off Redis to the last local socket", buckets=_LATENCY_BUCKETS_S
+    "doorbell_fanout_seconds",
+    "From reading a publication off Redis to the last local socket",
+    buckets=_LATENCY_BUCKETS_S,
 )
 EVENT_TO_SOCKET_SECONDS = Histogram(
-    "doorbell_event_to_socket_seconds", "From an event's arrival in Doorbell to the socket write", buckets=_LATENCY_BUCKETS_S
+    "doorbell_event_to_socket_seconds",
+    "From an event's arrival in Doorbell to the socket write",
+    buckets=_LATENCY_BUCKETS_S,
 )
-REQUESTS = Counter("doorbell_requests", "Operations, by name, transport (http, rpc) and status", ["operation", "transport", "status"])
-REQUEST_SECONDS = Histogram("doorbell_request_seconds", "Time an operation took", ["operation"], buckets=_LATENCY_BUCKETS_S)
+REQUESTS = Counter(
+    "doorbell_requests", "Operations, by name, transport (http, rpc) and status", ["operation", "transport", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "doorbell_request_seconds", "Time an operation took", ["operation"], buckets=_LATENCY_BUCKETS_S
+)
 STORE_ERRORS = Counter("doorbell_store_errors", "Failed Redis calls that were tried again", ["what"])
 
+_URL_PASSWORD = re.compile(r"(?<=://)([^:@/]*):([^@/]*)@")
 _CONTACT_FIELDS = frozenset({"email", "phone", "to", "address", "recipient"})
 
 
@@ -51,6 +73,11 @@ def masked(contact: str) -> str:
     """Return a contact fit for a log: `a***@example.com`, `+49***21`."""
     name, at, domain = contact.partition("@")
     return f"{name[:1]}***@{domain}" if at else f"{contact[:3]}***{contact[-2:]}"
+
+
+def without_password(text: str) -> str:
+    """Return text with the password of every URL in it hidden."""
+    return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)
 
 
 def _mask_contacts(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

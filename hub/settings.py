@@ -11,7 +11,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of doorbell.toml."""
 
 
-class Kafka(_Section):
+class Kafka(_Section, frozen=True):
     """Where events come from over Kafka; no `bootstrap`, no Kafka."""
 
     bootstrap: str = ""
@@ -30,7 +30,7 @@ class Kafka(_Section):
     """Where dead letters are copied to; empty keeps them in Redis only."""
 
 
-class RabbitMQ(_Section):
+class RabbitMQ(_Section, frozen=True):
     """Where events come from over RabbitMQ; no `url`, no RabbitMQ."""
 
     url: str = ""
@@ -44,20 +44,20 @@ class RabbitMQ(_Section):
     batch_max_messages: int = 500
 
 
-class Token(_Section):
+class Token(_Section, frozen=True):
     """How connection tokens are checked: one HMAC secret, or public keys."""
 
     hmac_secret: str = ""
     public_key_files: tuple[str, ...] = ()
     jwks_url: str = ""
     algorithms: tuple[str, ...] = ()
-    """Pinned algorithms; empty: HS256 with a secret, RS256, ES256 and EdDSA with public keys. The families never mix."""
+    """Pinned algorithms. Empty: HS256 with a secret, else RS256, ES256 and EdDSA. The families never mix."""
     audience: str = ""
     issuer: str = ""
     leeway_s: int = 10
 
 
-class ApiKey(_Section):
+class ApiKey(_Section, frozen=True):
     """One service's key, kept as a hash: `doorbell api-key` makes the pair."""
 
     name: str
@@ -66,7 +66,7 @@ class ApiKey(_Section):
     scopes: tuple[str, ...] = ()
 
 
-class Smtp(_Section):
+class Smtp(_Section, frozen=True):
     """The mail relay; no `url`, no email."""
 
     url: str = ""
@@ -77,7 +77,7 @@ class Smtp(_Section):
     timeout_s: float = 20.0
 
 
-class Gateway(_Section):
+class Gateway(_Section, frozen=True):
     """Bounds on connections."""
 
     ping_interval_s: float = 25.0
@@ -101,7 +101,7 @@ class Gateway(_Section):
     position_check_s: float = 20.0
 
 
-class Delivery(_Section):
+class Delivery(_Section, frozen=True):
     """The delay queue and its workers."""
 
     shards: int = 4
@@ -112,7 +112,7 @@ class Delivery(_Section):
     backoff_max_s: float = 600.0
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """Everything that can be configured. Secrets are never printed (`doorbell config show`)."""
 
     listen: str = "127.0.0.1:8080"

@@ -31,7 +31,7 @@ class Aggregate(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """An aggregate as stored: JSON `body`, and a `version` that grows by one with every change. Version 0: not there."""
+    """An aggregate as stored: JSON `body`, and a `version` that each change raises by one. Version 0: absent."""
 
     version: int
     body: bytes
@@ -40,7 +40,7 @@ class Document(msgspec.Struct, frozen=True):
 class Publication(msgspec.Struct, frozen=True):
     """One message for a topic. `data` is one JSON value.
 
-    `rank` orders the values of a `latest` topic: one not above the stored rank is dropped; None on log and broadcast topics.
+    `rank` orders the values of a `latest` topic: one not above the stored rank is dropped. None on other topics.
     `origin_ms` is when the event reached Doorbell, for measuring event-to-socket time; 0 where unknown.
     """
 

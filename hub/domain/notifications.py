@@ -29,7 +29,7 @@ class Lane(StrEnum):
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rung of the ladder: try `channel` if the notification is still unseen `after_s` seconds after the step before."""
+    """One rung of the ladder: try `channel` if still unseen `after_s` seconds after the step before."""
 
     channel: Channel
     after_s: float = 0.0

@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who is asking. `expires_s` is a Unix time, None for ever (API keys). `scopes` narrows a service; empty allows all."""
+    """Who is asking. `expires_s` is a Unix time, None for ever. `scopes` narrows a service; empty allows all."""
 
     user: UserId
     role: Role

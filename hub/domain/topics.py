@@ -33,7 +33,7 @@ class Namespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Publications kept for recovery; 1 for a `latest` topic; 0 keeps none and makes the topic unrecoverable."""
     history_ttl_s: int = 86_400
     subscribe_roles: frozenset[str] = frozenset()
-    """Who may subscribe to a namespace that a backend defines. The built-in ones go by ownership (hub.domain.permission)."""
+    """Who may subscribe to a namespace that a backend defines. The built-in ones go by ownership."""
 
     @property
     def recoverable(self) -> bool:

@@ -1,7 +1,8 @@
 """Every Redis key and pub/sub channel Doorbell uses. No other module spells a key.
 
 All keys that one script touches share a hash tag, the part in braces, so that Redis Cluster keeps them on one node:
-a person's inbox with its topic (`{user:42}`), an order with its topic (`{order:A-1}`), a lane's shard (`{due:critical:0}`).
+a person's inbox with its topic (`{user:42}`), an order with its topic (`{order:A-1}`), a lane's shard
+(`{due:critical:0}`).
 """
 
 from __future__ import annotations

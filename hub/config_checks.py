@@ -1,0 +1,142 @@
+"""What a type cannot say about the settings: addresses, ranges and settings that must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hub.domain.errors import Mistake
+from hub.domain.topics import BUILT_IN, TopicKind, is_valid
+from hub.observe import REDACTED, without_password
+from hub.settings import Settings
+
+HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
+MIN_SECRET_BYTES = 32
+"""RFC 7518 section 3.2: a key of the hash's size or larger; 32 bytes for HS256."""
+
+_Finding = tuple[str, object, str]
+
+
+def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
+    """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
+    for part in (_addresses, _ranges, _token, _brokers, _names, _files):
+        for key, value, advice in part(settings):
+            yield Mistake(file(key), key, without_password(repr(value)), advice)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of `host:port` or `[v6]:port`. Raises ValueError."""
+    parts = urlsplit(f"//{text}")
+    if parts.hostname is None or parts.port is None or parts.path:
+        msg = f"{text!r} is not host:port"
+        raise ValueError(msg)
+    return parts.hostname, parts.port
+
+
+def _addresses(settings: Settings) -> Iterator[_Finding]:
+    for key in ("listen", "admin_listen"):
+        try:
+            parse_address(getattr(settings, key))
+        except ValueError:
+            yield key, getattr(settings, key), "write host:port, such as 0.0.0.0:8080"
+    urls = (
+        ("redis_url", settings.redis_url, ("redis", "rediss", "unix")),
+        ("rabbitmq.url", settings.rabbitmq.url, ("amqp", "amqps")),
+        ("smtp.url", settings.smtp.url, ("smtp", "smtps", "smtp+starttls")),
+        ("public_url", settings.public_url, ("http", "https")),
+        ("token.jwks_url", settings.token.jwks_url, ("http", "https")),
+    )
+    for key, url, schemes in urls:
+        if url and urlsplit(url).scheme not in schemes:
+            yield key, url, f"write a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+
+
+def _ranges(settings: Settings) -> Iterator[_Finding]:
+    bounds: tuple[tuple[str, float, float, float], ...] = (
+        ("workers", settings.workers, 1, 256),
+        ("fsync_interval_s", settings.fsync_interval_s, 0.0, 60.0),
+        ("park_timeout_s", settings.park_timeout_s, 1, 86_400),
+        ("park_limit", settings.park_limit, 1, 10_000),
+        ("inbox_size", settings.inbox_size, 1, 10_000),
+        ("kafka.batch_max_records", settings.kafka.batch_max_records, 1, 10_000),
+        ("rabbitmq.prefetch", settings.rabbitmq.prefetch, 1, 65_535),
+        ("rabbitmq.batch_max_messages", settings.rabbitmq.batch_max_messages, 1, 10_000),
+        ("rabbitmq.delivery_limit", settings.rabbitmq.delivery_limit, 5, 1_000),
+        ("smtp.pool_size", settings.smtp.pool_size, 1, 1_000),
+        ("gateway.max_message_bytes", settings.gateway.max_message_bytes, 1_024, 16_777_216),
+        ("gateway.ping_interval_s", settings.gateway.ping_interval_s, 1.0, 3_600.0),
+        ("delivery.shards", settings.delivery.shards, 1, 1_024),
+        ("delivery.concurrency", settings.delivery.concurrency, 1, 10_000),
+        ("delivery.lease_s", settings.delivery.lease_s, 5.0, 3_600.0),
+        ("delivery.max_attempts", settings.delivery.max_attempts, 1, 100),
+    )
+    for key, value, low, high in bounds:
+        if not low <= value <= high:
+            yield key, value, f"write a number from {low:g} to {high:g}"
+    if settings.replay_window_s >= settings.dedupe_window_s:
+        yield "replay_window_s", settings.replay_window_s, f"must be below dedupe_window_s ({settings.dedupe_window_s})"
+    if settings.gateway.pong_timeout_s >= settings.gateway.ping_interval_s:
+        yield "gateway.pong_timeout_s", settings.gateway.pong_timeout_s, "must be below gateway.ping_interval_s"
+    if settings.smtp.timeout_s >= settings.delivery.lease_s:
+        advice = "must be below delivery.lease_s, or a mail in progress is sent again"
+        yield "smtp.timeout_s", settings.smtp.timeout_s, advice
+
+
+def _token(settings: Settings) -> Iterator[_Finding]:
+    token = settings.token
+    public = bool(token.public_key_files or token.jwks_url)
+    if token.hmac_secret and public:
+        advice = "leave it out where public keys are configured: the families never mix (RFC 8725)"
+        yield "token.hmac_secret", REDACTED, advice
+    if token.hmac_secret and len(token.hmac_secret.encode()) < MIN_SECRET_BYTES:
+        advice = f"write at least {MIN_SECRET_BYTES} random bytes, such as from: openssl rand -hex 32"
+        yield "token.hmac_secret", REDACTED, advice
+    allowed = PUBLIC_KEY_ALGORITHMS if public else HMAC_ALGORITHMS
+    wrong = sorted(set(token.algorithms) - allowed)
+    if wrong:
+        advice = f"take out {', '.join(wrong)}; with these keys write some of {', '.join(sorted(allowed))}"
+        yield "token.algorithms", token.algorithms, advice
+
+
+def _brokers(settings: Settings) -> Iterator[_Finding]:
+    kafka = settings.kafka
+    protocols = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+    if kafka.security_protocol not in protocols:
+        yield "kafka.security_protocol", kafka.security_protocol, f"write one of {', '.join(protocols)}"
+    if kafka.security_protocol.startswith("SASL") and not kafka.sasl_username:
+        yield "kafka.sasl_username", kafka.sasl_username, "is needed with a SASL security_protocol"
+    for server in filter(None, kafka.bootstrap.split(",")):
+        try:
+            parse_address(server.strip())
+        except ValueError:
+            yield "kafka.bootstrap", kafka.bootstrap, "write host:port, several separated by commas"
+    if kafka.bootstrap and not kafka.topics:
+        yield "kafka.topics", kafka.topics, "write at least one topic"
+
+
+def _names(settings: Settings) -> Iterator[_Finding]:
+    built_in = {namespace.name for namespace in BUILT_IN}
+    for index, namespace in enumerate(settings.namespaces):
+        key = f"namespaces[{index}].name"
+        if namespace.name in built_in:
+            yield key, namespace.name, f"is Doorbell's own; choose a name other than {', '.join(sorted(built_in))}"
+        elif not is_valid(namespace.name) or ":" in namespace.name:
+            yield key, namespace.name, "write a name without spaces, colons or braces"
+        if namespace.kind is TopicKind.LATEST and namespace.history_size != 1:
+            yield f"namespaces[{index}].history_size", namespace.history_size, "a latest topic keeps one value: write 1"
+    names = [key.id for key in settings.api_keys]
+    if len(set(names)) != len(names):
+        yield "api_keys", names, "two keys share an id"
+
+
+def _files(settings: Settings) -> Iterator[_Finding]:
+    for key, name in (("playbook", settings.playbook), ("kafka.ca_file", settings.kafka.ca_file)):
+        if name and not Path(name).is_file():
+            yield key, name, "is no file that can be read"
+    if settings.templates_dir and not Path(settings.templates_dir).is_dir():
+        yield "templates_dir", settings.templates_dir, "is no folder"
+    for name in settings.token.public_key_files:
+        if not Path(name).is_file():
+            yield "token.public_key_files", name, "is no file that can be read"

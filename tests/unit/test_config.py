@@ -1,0 +1,119 @@
+"""The configuration: what it takes, and that it says everything that is wrong at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub.config import load, redacted
+from hub.domain.errors import ConfigurationError
+from hub.settings import Settings
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "doorbell.toml"
+    file.write_text(text)
+    return file
+
+
+def mistakes(file: Path | None, environ: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as raised:
+        load(file, environ)
+    return {mistake.key: str(mistake) for mistake in raised.value.mistakes}
+
+
+def test_nothing_configured_is_a_working_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {}) == Settings()
+
+
+def test_the_file_of_the_current_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, 'workers = 3\n[kafka]\nbootstrap = "broker:9092"\ntopics = ["a", "b"]\n')
+    monkeypatch.chdir(tmp_path)
+    settings = load(None, {})
+    assert settings.workers == 3
+    assert settings.kafka.topics == ("a", "b")
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, 'workers = 3\n[kafka]\nbootstrap = "broker:9092"\ngroup = "shop"\n')
+    settings = load(file, {"DOORBELL_WORKERS": "5", "DOORBELL_KAFKA__TOPICS": "a, b", "DOORBELL_DEMO": "true"})
+    assert (settings.workers, settings.demo) == (5, True)
+    assert (settings.kafka.group, settings.kafka.topics) == ("shop", ("a", "b"))
+
+
+def test_a_list_of_tables_comes_from_the_environment_as_json() -> None:
+    settings = load(None, {"DOORBELL_NAMESPACES": '[{"name": "board", "kind": "latest", "history_size": 1}]'})
+    assert settings.namespaces[0].name == "board"
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    top = 'workers = "many"\nlisten = "here"\nredis_ur = "x"\n'
+    file = write(tmp_path, top + '[kafka]\nbootstrap = "broker"\n[smtp]\nurl = "http://x"\n')
+    found = mistakes(file, {"DOORBELL_DELIVERY__SHARDS": "0", "DOORBELL_NO_SUCH": "1"})
+    typed, checked = {"workers", "redis_ur", "no_such"}, {"listen", "kafka.bootstrap", "smtp.url", "delivery.shards"}
+    assert found.keys() == typed | checked
+
+
+def test_a_mistake_names_file_key_value_and_what_to_write(tmp_path: Path) -> None:
+    file = write(tmp_path, 'listen = "here"\nredis_ur = "x"\n')
+    found = mistakes(file, {"DOORBELL_WORKERS": "0"})
+    assert found["listen"] == f"{file}: listen = 'here': write host:port, such as 0.0.0.0:8080"
+    assert "did you mean redis_url?" in found["redis_ur"]
+    assert found["workers"].startswith("environment DOORBELL_WORKERS: workers = 0: write a number from 1")
+
+
+def test_a_table_given_as_a_value_is_explained(tmp_path: Path) -> None:
+    assert "write [kafka]" in mistakes(write(tmp_path, 'kafka = "broker:9092"\n'), {})["kafka"]
+
+
+@pytest.mark.parametrize("text", ["workers = \n", "\x00", "[kafka\n"])
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
+    assert "is not valid TOML" in mistakes(write(tmp_path, text), {})["file"]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "cannot be read" in mistakes(tmp_path / "none.toml", {})["file"]
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_no_settings() -> None:
+    environ = {"DOORBELL_SERVICE_HOST": "10.0.0.1", "DOORBELL_PORT": "tcp://10.0.0.1:80", "DOORBELL_PORT_80_TCP": "x"}
+    assert load(None, environ) == Settings()
+
+
+def test_token_families_never_mix(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.write_text("key")
+    environ = {
+        "DOORBELL_TOKEN__HMAC_SECRET": "s" * 32,
+        "DOORBELL_TOKEN__PUBLIC_KEY_FILES": str(key),
+        "DOORBELL_TOKEN__ALGORITHMS": "HS256",
+    }
+    assert mistakes(None, environ).keys() == {"token.hmac_secret", "token.algorithms"}
+
+
+def test_a_namespace_may_not_take_a_name_of_doorbells_own() -> None:
+    assert "Doorbell's own" in mistakes(None, {"DOORBELL_NAMESPACES": '[{"name": "inbox"}]'})["namespaces[0].name"]
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load(
+        None,
+        {
+            "DOORBELL_TOKEN__HMAC_SECRET": "topsecret" * 4,
+            "DOORBELL_RABBITMQ__URL": "amqp://user:topsecret@host/",
+            "DOORBELL_KAFKA__SASL_PASSWORD": "topsecret",
+        },
+    )
+    shown = str(redacted(settings))
+    assert "topsecret" not in shown
+    assert "amqp://user:********@host/" in shown
+
+
+def test_a_mistake_in_a_secret_does_not_show_it() -> None:
+    found = mistakes(
+        None, {"DOORBELL_TOKEN__HMAC_SECRET": "short", "DOORBELL_RABBITMQ__URL": "http://user:topsecret@host"}
+    )
+    assert "short" not in found["token.hmac_secret"]
+    assert "topsecret" not in found["rabbitmq.url"]
