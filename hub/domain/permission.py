@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from hub.domain.errors import DoorbellError
 from hub.domain.ids import UserId
 
 
@@ -28,3 +29,19 @@ class Identity(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
     info: msgspec.Raw | None = None
     """What a token says about its bearer for others to see (the `info` claim), as JSON."""
+
+
+class TokenError(DoorbellError):
+    """A token or an API key does not let its bearer in."""
+
+
+class TokenInvalid(TokenError):
+    """It is malformed, forged, or not meant for Doorbell: a new connection with the same one will fail again."""
+
+
+class TokenExpired(TokenError):
+    """It was good once: the app should get a new one."""
+
+
+class TokenUnverifiable(TokenError):
+    """The keys to check it with have not been fetched yet: the same token may be good later."""
