@@ -1,0 +1,112 @@
+"""One program started here, known by its process id, and ended by nothing else.
+
+Each child leads a process group of its own (RabbitMQ is a shell, an emulator and its helpers), so that a signal reaches
+all of it and Ctrl-C in the terminal reaches none of it. A record beside its data lets a later command, or the next test
+run after a crash, find it again; the start time in it tells our process from a stranger that was given the same id.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+RECORD_SUFFIX = ".process.json"
+_START_TIME_SLACK_S = 0.01
+
+
+class Child:
+    """A running (or ended) program of ours."""
+
+    def __init__(self, process: psutil.Process, *, record: Path, popen: subprocess.Popen[bytes] | None) -> None:
+        self._process = process
+        self._record = record
+        # Only the process that started a child can reap it.
+        self._popen = popen
+
+    @classmethod
+    def start(cls, argv: Sequence[str], *, folder: Path, name: str, env: Mapping[str, str]) -> Self:
+        """Start `argv` with output appended to `<folder>/<name>.log` and a record beside it.
+
+        Raises:
+            OSError: The program is missing or cannot be executed.
+        """
+        with (folder / f"{name}.log").open("ab") as log:
+            popen = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        process = psutil.Process(popen.pid)
+        record = folder / f"{name}{RECORD_SUFFIX}"
+        record.write_text(json.dumps({"pid": popen.pid, "started": process.create_time()}))
+        return cls(process, record=record, popen=popen)
+
+    @classmethod
+    def recorded(cls, record: Path) -> Self | None:
+        """Find the child that `record` was written for; None when it no longer runs."""
+        try:
+            known = json.loads(record.read_text())
+            process = psutil.Process(known["pid"])
+            same = abs(process.create_time() - known["started"]) < _START_TIME_SLACK_S
+        except (FileNotFoundError, psutil.NoSuchProcess, ValueError):
+            return None
+        return cls(process, record=record, popen=None) if same else None
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the id of the process group as well."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended. A paused child is running."""
+        if self._popen is not None:
+            return self._popen.poll() is None
+        return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+
+    def pause(self) -> None:
+        """Stop it where it stands (SIGSTOP): its sockets stay open and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused child go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL) and wait until it is gone."""
+        self._signal(signal.SIGKILL)
+        self._wait(timeout_s=10)
+        self._record.unlink(missing_ok=True)
+
+    def terminate(self, *, timeout_s: float) -> None:
+        """Ask it to end (SIGTERM); kill it when it has not within `timeout_s`."""
+        self._signal(signal.SIGTERM)
+        # A paused process gets SIGTERM only when it runs again.
+        self._signal(signal.SIGCONT)
+        try:
+            self._wait(timeout_s=timeout_s)
+        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+            self.kill()
+        self._record.unlink(missing_ok=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self.running:
+            return
+        with suppress(ProcessLookupError):  # It may end in this moment.
+            os.killpg(self.pid, number)
+
+    def _wait(self, *, timeout_s: float) -> None:
+        if self._popen is not None:
+            self._popen.wait(timeout_s)
+        else:
+            self._process.wait(timeout_s)

@@ -1,0 +1,90 @@
+"""Fixtures for all tests, and the marker of each test from its folder."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import KafkaServer, RabbitServer, RedisServer
+from deploy.local.programs import CHROMIUM
+from tests.services import KAFKA_JARS, run_folder, running, unavailable
+
+_TESTS = Path(__file__).parent
+_MARKED_FOLDERS = {"unit", "property", "integration", "acceptance", "browser", "faults"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the name of its folder: `pytest -m unit` is `pytest tests/unit`."""
+    for item in items:
+        if item.path.is_relative_to(_TESTS):
+            folder = item.path.relative_to(_TESTS).parts[0]
+            if folder in _MARKED_FOLDERS:
+                item.add_marker(folder)
+
+
+@pytest.fixture
+def unique_name() -> str:
+    """A name of this test's own, fit for a Kafka topic, a queue or a user."""
+    return f"t-{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def key_prefix(unique_name: str) -> str:
+    """The beginning of every Redis key of this test, so that tests can share one server."""
+    return f"{unique_name}:"
+
+
+@pytest.fixture(scope="session")
+def services_folder() -> Iterator[Path]:
+    """Where this run's services keep their data."""
+    with run_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def redis_server(services_folder: Path) -> Iterator[RedisServer]:
+    """The run's Redis. Do not stop, pause or flush it: other tests use it too."""
+    with running(RedisServer(services_folder / "redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of the run's Redis."""
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(services_folder: Path) -> Iterator[RabbitServer]:
+    """The run's RabbitMQ. Do not stop or pause it: other tests use it too."""
+    with running(RabbitServer(services_folder / "rabbitmq")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbit_url(rabbit_server: RabbitServer) -> str:
+    """The URL of the run's RabbitMQ."""
+    return rabbit_server.url
+
+
+@pytest.fixture(scope="session")
+def kafka_server(services_folder: Path) -> Iterator[KafkaServer]:
+    """The run's Kafka. Do not stop or pause it: other tests use it too."""
+    with running(KafkaServer(services_folder / "kafka", library=KAFKA_JARS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_server: KafkaServer) -> str:
+    """The bootstrap server of the run's Kafka."""
+    return kafka_server.bootstrap
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The system's Chromium, for Playwright's `executable_path`."""
+    found = CHROMIUM.find()
+    if found is None:
+        unavailable(f"{CHROMIUM.name} is not installed. Install it with: apt-get install {CHROMIUM.package}")
+    return found

@@ -1,0 +1,70 @@
+"""Real services for tests: one private instance of each per test run, or one per test for tests that hurt it.
+
+A test that kills or pauses a service starts its own::
+
+    with running(RedisServer(tmp_path / "redis")) as redis:
+        ...
+        redis.kill()
+
+The methods of a server block; in a coroutine, call them as ``await asyncio.to_thread(redis.restart)``.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import psutil
+import pytest
+
+from deploy.local import LocalService, MissingProgramError
+from deploy.local.service import end_recorded
+
+PROJECT = Path(__file__).parent.parent
+RUNS = PROJECT / ".local" / "tests"
+KAFKA_JARS = PROJECT / ".local" / "kafka-jars"
+
+Service = TypeVar("Service", bound=LocalService)
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test on a developer's machine; fail it in CI, where a skipped test would look like a passed one."""
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@contextmanager
+def running(service: Service) -> Iterator[Service]:
+    """Start `service` for a `with` block and stop it after, in whatever state the test left it."""
+    try:
+        service.start()
+    except MissingProgramError as error:
+        unavailable(str(error))
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """The folder of this test run, removed after it.
+
+    A run that was killed could not stop its services: the next run does it.
+    """
+    RUNS.mkdir(parents=True, exist_ok=True)
+    for folder in RUNS.iterdir():
+        if not psutil.pid_exists(int(folder.name)):
+            end_recorded(folder, timeout_s=5)
+            shutil.rmtree(folder, ignore_errors=True)
+    own = RUNS / str(os.getpid())
+    own.mkdir(exist_ok=True)
+    try:
+        yield own
+    finally:
+        end_recorded(own, timeout_s=5)
+        with suppress(OSError):
+            shutil.rmtree(own)
