@@ -55,6 +55,8 @@ class Token(_Section, frozen=True):
     audience: str = ""
     issuer: str = ""
     leeway_s: int = 10
+    roles: tuple[str, ...] = ("shopper", "courier", "agent", "admin")
+    """Roles that a token may carry. Services come with API keys; a token makes one only where `service` is added."""
 
 
 class ApiKey(_Section, frozen=True):
