@@ -1,0 +1,59 @@
+"""How long a role runs: until a signal asks it to stop, or the process that supervises it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from hub.domain.errors import ConfigurationError
+from hub.supervisor import EXIT_CONFIGURATION
+
+Role = Callable[[asyncio.Event], Awaitable[int]]
+
+
+def run_role(role: Role, *, supervised: bool = False) -> int:
+    """Run a role on uvloop and return its exit code.
+
+    The role gets an event that is set by SIGTERM, SIGINT or, if `supervised`, the end of the parent; it then has to
+    drain and return. Configuration mistakes are printed, one a line, and end in exit code 78.
+    """
+    try:
+        return uvloop.run(_with_signals(role, supervised=supervised))
+    except ConfigurationError as error:
+        for mistake in error.mistakes:
+            sys.stderr.write(f"{mistake}\n")
+        return EXIT_CONFIGURATION
+
+
+async def _with_signals(role: Role, *, supervised: bool) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    watch = await _watch_parent(stopping) if supervised else None
+    try:
+        return await role(stopping)
+    finally:
+        if watch is not None:
+            watch.close()
+
+
+class _EndOfParent(asyncio.Protocol):
+    """Sets the event when the supervisor's end of our standard input closes."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+
+    def eof_received(self) -> None:
+        """The parent is gone."""
+        self._stopping.set()
+
+
+async def _watch_parent(stopping: asyncio.Event) -> asyncio.BaseTransport:
+    """Watch standard input, a pipe that the supervisor holds (hub.supervisor)."""
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _EndOfParent(stopping), sys.stdin)
+    return transport
