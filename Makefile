@@ -18,7 +18,11 @@ help: ## List these commands
 # ------------------------------------------------------------------------------------------------------------- set up
 
 .PHONY: setup
-setup: $(STAMPS)/project $(STAMPS)/embedded web ## Create .venv from the lock files and build the web bundle
+setup: env web ## Create .venv from the lock files and build the web bundle
+
+# Python only: what the checks and the unit tests need.
+.PHONY: env
+env: $(STAMPS)/project $(STAMPS)/embedded
 
 $(STAMPS)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Doorbell needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
@@ -44,7 +48,7 @@ $(STAMPS)/embedded: requirements-embedded.lock $(STAMPS)/dependencies
 	@touch $@
 
 .PHONY: web
-web: ## Build the web bundle (skipped while its sources are unchanged)
+web: env ## Build the web bundle (skipped while its sources are unchanged)
 	@if [ -f hub/web/build.sh ]; then PATH="$(CURDIR)/$(BIN):$$PATH" bash hub/web/build.sh; fi
 
 .PHONY: lock
@@ -65,7 +69,7 @@ demo: setup ## Run the whole of Doorbell with a simulated town; needs no broker 
 	$(BIN)/doorbell demo
 
 .PHONY: services-up
-services-up: setup ## Start a private Redis, RabbitMQ and Kafka on loopback (data in .local/)
+services-up: env ## Start a private Redis, RabbitMQ and Kafka on loopback (data in .local/)
 	$(BIN)/python -m deploy.local up
 
 .PHONY: services-down
@@ -79,23 +83,24 @@ load: setup ## Run the load test
 # -------------------------------------------------------------------------------------------------------------- check
 
 .PHONY: fmt
-fmt: setup ## Format the code and apply the linter's safe fixes
+fmt: env ## Format the code and apply the linter's safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: check
-check: setup ## Lint, check the formatting, the types and the import layers
+check: env ## Lint the code and the Dockerfile, check formatting, types and import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES)
-	$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 .PHONY: test
 test: setup ensure check ## Check everything, then run every test but the faults
 	$(BIN)/pytest tests --ignore=tests/faults
 
 .PHONY: test-unit
-test-unit: setup ## Run the tests that need no service
+test-unit: env ## Run the tests that need no service
 	$(BIN)/pytest -q $(wildcard tests/unit tests/property)
 
 .PHONY: test-faults
@@ -103,12 +108,12 @@ test-faults: setup ensure ## Kill, pause and cut off the services under load, an
 	$(BIN)/pytest tests/faults
 
 .PHONY: ensure
-ensure: setup ## Install the Debian packages that the tests' services need (root only; says what to do otherwise)
+ensure: env ## Install the Debian packages that the tests' services need (root only; says what to do otherwise)
 	$(BIN)/python -m deploy.local ensure
 
 .PHONY: clean
 clean: ## Remove what was built, the caches, the environment and the data of the local services
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down || true; fi
-	rm -rf $(VENV) .local build dist hub/web/dist hub/web/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) .local build dist hub/web/static/js hub/web/node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache \
 		.import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

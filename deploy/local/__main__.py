@@ -1,6 +1,6 @@
 """``python -m deploy.local``: the local services from a shell.
 
-ensure   install the Debian packages that are missing (root), or say which ones
+ensure   install the Debian packages that are missing (root), or say which ones; fetch the jars of Kafka
 up       start Redis, RabbitMQ and Kafka on fixed private ports; they stay after the command ends
 down     stop them
 status   say which of them run, and where
@@ -16,29 +16,29 @@ from pathlib import Path
 from deploy.local import packages
 from deploy.local.child import RECORD_SUFFIX, Child
 from deploy.local.errors import LocalServiceError
-from deploy.local.kafka_server import KafkaServer
+from deploy.local.kafka_server import KafkaServer, fetch_jars
+from deploy.local.programs import JAVA, MAVEN
 from deploy.local.rabbit_server import RabbitServer
 from deploy.local.redis_server import RedisServer
 from deploy.local.service import LocalService, end_recorded
 
 LOCAL = Path(".local")
 SERVICES = LOCAL / "services"
+KAFKA_JARS = LOCAL / "kafka-jars"
 
 
 def services() -> list[tuple[LocalService, str]]:
     """The services with the address of each, on ports beside the usual ones."""
     redis = RedisServer(SERVICES / "redis", port=16379)
     rabbit = RabbitServer(SERVICES / "rabbitmq", port=15673)
-    kafka = KafkaServer(SERVICES / "kafka", library=LOCAL / "kafka-jars", port=19092)
+    kafka = KafkaServer(SERVICES / "kafka", library=KAFKA_JARS, port=19092)
     return [(redis, redis.url), (rabbit, rabbit.url), (kafka, kafka.bootstrap)]
 
 
 def ensure() -> int:
-    """Install what is missing; a failure in CI, a warning elsewhere, where that is not possible."""
+    """Install what is missing; where that is not possible, a failure in CI and a warning elsewhere."""
     missing = packages.missing()
-    if not missing:
-        return 0
-    if packages.can_install():
+    if missing and packages.can_install():
         print(f"Installing: {', '.join(program.name for program in missing)}")
         try:
             packages.install(missing)
@@ -47,6 +47,8 @@ def ensure() -> int:
         missing = packages.missing()
     for program in missing:
         print(f"Missing: {program.name}. As root: apt-get install {program.package}", file=sys.stderr)
+    if JAVA not in missing and MAVEN not in missing:
+        fetch_jars(KAFKA_JARS)
     return 1 if missing and os.environ.get("CI", "").lower() in {"1", "true"} else 0
 
 

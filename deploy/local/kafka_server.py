@@ -28,7 +28,7 @@ class KafkaServer(LocalService):
     """Kafka on Java, without authentication, every replication factor 1, topics created on first use."""
 
     name: ClassVar[str] = "kafka"
-    ready_timeout_s: ClassVar[float] = 120
+    ready_timeout_s: ClassVar[float] = 90
     stop_timeout_s: ClassVar[float] = 30
 
     def __init__(self, folder: Path, *, library: Path, port: int | None = None) -> None:

@@ -20,7 +20,7 @@ class RabbitServer(LocalService):
     """`rabbitmq-server` of Debian as a single node with the default user `guest` on loopback."""
 
     name: ClassVar[str] = "rabbitmq"
-    ready_timeout_s: ClassVar[float] = 120
+    ready_timeout_s: ClassVar[float] = 90
     stop_timeout_s: ClassVar[float] = 30
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:

@@ -71,7 +71,7 @@ def test_a_stranger_on_its_port_is_not_taken_for_the_service(tmp_path: Path) -> 
 
 def test_a_service_that_ends_early_shows_its_log(tmp_path: Path) -> None:
     (tmp_path / "appendonlydir").write_text("where the folder of the append-only file should be")
-    with pytest.raises(DidNotStartError, match="its process ended(.|\n)*appendonlydir"):
+    with pytest.raises(DidNotStartError, match=r"its process ended(.|\n)*appendonlydir"):
         RedisServer(tmp_path).start()
 
 
@@ -93,6 +93,7 @@ def test_a_record_never_leads_to_a_stranger_with_the_same_process_id(tmp_path: P
     assert Child.recorded(record) is None
 
 
+@pytest.mark.timeout(300)
 async def test_rabbitmq_keeps_a_persistent_message_over_a_kill(tmp_path: Path) -> None:
     with running(RabbitServer(tmp_path / "rabbitmq")) as server:
         async with await aio_pika.connect(server.url) as connection:
@@ -110,6 +111,7 @@ async def test_rabbitmq_keeps_a_persistent_message_over_a_kill(tmp_path: Path) -
     assert end_recorded(tmp_path) == []  # The node took its name service along.
 
 
+@pytest.mark.timeout(300)
 async def test_kafka_keeps_an_acknowledged_record_over_a_kill(tmp_path: Path) -> None:
     with running(KafkaServer(tmp_path / "kafka", library=KAFKA_JARS)) as server:
         async with AIOKafkaProducer(bootstrap_servers=server.bootstrap, acks="all") as producer:
