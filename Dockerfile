@@ -24,7 +24,9 @@ FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/doorbell --shell /usr/sbin/nologin doorbell
 COPY --from=build /opt/doorbell /opt/doorbell
 ENV PATH=/opt/doorbell/bin:$PATH \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    DOORBELL_LISTEN=0.0.0.0:8080 \
+    DOORBELL_ADMIN_LISTEN=0.0.0.0:9090
 # By number, so that Kubernetes can see that it is not root.
 USER 10001
 WORKDIR /var/lib/doorbell

@@ -100,6 +100,7 @@ def fetch_jars(library: Path) -> None:
         MissingProgramError: Maven is not installed.
         DidNotStartError: Maven failed.
     """
+    library = library.resolve()  # Maven would take a relative path from the folder of the pom.
     done = library / "pom.xml"
     if done.exists() and done.read_bytes() == _POM.read_bytes():
         return
