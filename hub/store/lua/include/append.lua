@@ -1,0 +1,27 @@
+-- Appends one publication to a topic and tells everybody who listens.
+--
+-- The offsets of an epoch have no holes: the counter and the stream change together or not at all. Meta outlives the
+-- stream (its TTL is longer), so that an expired stream keeps its epoch and its offset. Where meta is gone, a new epoch
+-- begins, and what may be left of the old one's stream is deleted.
+--
+-- max_length '0' keeps no history: the publication has offset 0 and an empty epoch.
+-- Returns {offset, epoch}.
+local function append(meta, stream, live, data, origin_ms, max_length, stream_ttl_s, meta_ttl_s, new_epoch)
+  if max_length == '0' then
+    redis.call('PUBLISH', live, ':0:' .. origin_ms .. ':' .. data)
+    return {0, ''}
+  end
+  local epoch = redis.call('HGET', meta, 'epoch')
+  if not epoch then
+    epoch = new_epoch
+    redis.call('DEL', stream)
+    redis.call('HSET', meta, 'epoch', epoch)
+  end
+  local offset = redis.call('HINCRBY', meta, 'offset', 1)
+  -- An exact bound costs nothing for a single value; a longer history is trimmed by whole nodes.
+  redis.call('XADD', stream, 'MAXLEN', max_length == '1' and '=' or '~', max_length, offset .. '-0', 'd', data)
+  redis.call('EXPIRE', stream, stream_ttl_s)
+  redis.call('EXPIRE', meta, meta_ttl_s)
+  redis.call('PUBLISH', live, epoch .. ':' .. offset .. ':' .. origin_ms .. ':' .. data)
+  return {offset, epoch}
+end
