@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ import psutil
 
 RECORD_SUFFIX = ".process.json"
 _START_TIME_SLACK_S = 0.01
+_KILL_TIMEOUT_S = 10.0
+_POLL_INTERVAL_S = 0.01
 
 
 class Child:
@@ -72,7 +75,7 @@ class Child:
         """Whether it has not ended. A paused child is running."""
         if self._popen is not None:
             return self._popen.poll() is None
-        return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        return _lives(self._process)
 
     def pause(self) -> None:
         """Stop it where it stands (SIGSTOP): its sockets stay open and nobody answers."""
@@ -83,21 +86,34 @@ class Child:
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL) and wait until it is gone."""
+        """End it at once (SIGKILL) and wait until all of it is gone, its ports included.
+
+        Raises:
+            TimeoutError: The kernel did not let go of it.
+        """
+        members = self._members()
         self._signal(signal.SIGKILL)
-        self._wait(timeout_s=10)
+        if not self._wait_for(members, timeout_s=_KILL_TIMEOUT_S):
+            raise TimeoutError(f"process {self.pid} does not go away")
         self._record.unlink(missing_ok=True)
 
     def terminate(self, *, timeout_s: float) -> None:
-        """Ask it to end (SIGTERM); kill it when it has not within `timeout_s`."""
+        """Ask it to end (SIGTERM); kill what is left of it after `timeout_s`."""
+        members = self._members()
         self._signal(signal.SIGTERM)
         # A paused process gets SIGTERM only when it runs again.
         self._signal(signal.SIGCONT)
-        try:
-            self._wait(timeout_s=timeout_s)
-        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
-            self.kill()
+        if not self._wait_for(members, timeout_s=timeout_s):
+            for member in members:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+            self._wait_for(members, timeout_s=_KILL_TIMEOUT_S)
         self._record.unlink(missing_ok=True)
+
+    def _members(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            return [self._process, *self._process.children(recursive=True)]
+        return []
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.running:
@@ -105,8 +121,20 @@ class Child:
         with suppress(ProcessLookupError):  # It may end in this moment.
             os.killpg(self.pid, number)
 
-    def _wait(self, *, timeout_s: float) -> None:
+    def _wait_for(self, members: Sequence[psutil.Process], *, timeout_s: float) -> bool:
+        """Wait for the end of all: the leader can be gone while a member still holds the port."""
+        deadline = time.monotonic() + timeout_s
+        while any(_lives(member) for member in members):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_INTERVAL_S)
         if self._popen is not None:
-            self._popen.wait(timeout_s)
-        else:
-            self._process.wait(timeout_s)
+            self._popen.wait()
+        return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
