@@ -108,5 +108,5 @@ def configure_logging(*, level: str = "info", role: str = "") -> None:
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """Return the logger of a module."""
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
     return log
