@@ -1,0 +1,94 @@
+"""The catalog: which templates there are, in which locales, and where their files lie.
+
+A folder holds `<locale>/words.toml`, `<locale>/<template>/<file>`, `layouts/` and `samples.toml`. The operator's folder
+goes before the built-in one, file by file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, FunctionLoader
+
+from hub.domain.contexts import TEMPLATES, sample_context
+from templates import locales
+from templates.inlining import inlined
+
+BUILT_IN = Path(__file__).parent
+CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {"inbox": ("inbox.txt",), "email": ("email.txt", "email.html")}
+"""The files a channel needs of a template. A channel to come adds its line here: `"sms": ("sms.txt",)`."""
+_SAMPLES = "samples.toml"
+_WORDS = "words.toml"
+
+
+class Catalog:
+    """Reads the folders once, when made. Changing a file afterwards needs a new catalog."""
+
+    def __init__(self, *, override: Path | None = None, default_locale: str = "en") -> None:
+        self._roots = tuple(root for root in (override, BUILT_IN) if root is not None)
+        self.default_locale = default_locale
+        self._files = {file: None for root in self._roots for file in _files_below(root)}
+        self.samples = self._read_samples()
+        """The variables of each template, with values to try it on; any of them may be None when it is used."""
+        self._words = {locale: self._read_words(locale) for locale in self.locales()}
+
+    def locales(self) -> tuple[str, ...]:
+        """Return the locales that have a folder, sorted."""
+        return tuple(sorted({locale for locale, _, _ in self._files}))
+
+    def templates(self) -> tuple[str, ...]:
+        """Return the names of all templates, sorted."""
+        return tuple(sorted({template for _, template, _ in self._files} | set(self.samples)))
+
+    def has(self, template: str, *, channel: str, locale: str) -> bool:
+        """Say whether a locale has every file that a channel needs of a template."""
+        return all((locale, template, file) in self._files for file in CHANNEL_FILES[channel])
+
+    def locale_for(self, template: str, *, channel: str, wanted: str) -> str | None:
+        """Return the nearest locale whose text serves a person who wants `wanted`; None where even the default has none."""
+        fallback = locales.chain(wanted, default=self.default_locale, known=self._words)
+        return next((name for name in fallback if self.has(template, channel=channel, locale=name)), None)
+
+    def words(self, locale: str) -> Mapping[str, str]:
+        """Return the words of a locale; the ones it lacks come from those it falls back to."""
+        fallback = locales.chain(locale, default=self.default_locale, known=self._words)
+        return {name: text for tag in reversed(fallback) for name, text in self._words[tag].items()}
+
+    def loader(self) -> BaseLoader:
+        """Return what gives Jinja2 the text of a file, the operator's first, with the styles of HTML inlined."""
+        files = ChoiceLoader([FileSystemLoader(root) for root in self._roots])
+
+        def load(name: str) -> str:
+            source, _, _ = files.get_source(None, name)  # type: ignore[arg-type]  # The environment is not used.
+            return inlined(source) if name.endswith(".html") else source
+
+        return FunctionLoader(load)
+
+    def _read_samples(self) -> dict[str, dict[str, Any]]:
+        merged: dict[str, Any] = {name: sample_context(event_type) for name, event_type in TEMPLATES.items()}
+        for root in reversed(self._roots):
+            merged.update(_read_toml(root / _SAMPLES))
+        return msgspec.convert(merged, dict[str, dict[str, Any]])
+
+    def _read_words(self, locale: str) -> dict[str, str]:
+        merged: dict[str, Any] = {}
+        for root in reversed(self._roots):
+            merged.update(_read_toml(root / locale / _WORDS))
+        return msgspec.convert(merged, dict[str, str])
+
+
+def _files_below(root: Path) -> list[tuple[str, str, str]]:
+    """Return (locale, template, file) of every template file: folders that are no locale (`layouts`) are left out."""
+    return [
+        (path.parts[-3], path.parts[-2], path.name)
+        for path in sorted(root.glob("*/*/*"))
+        if path.is_file() and locales.normal(path.parts[-3]) == path.parts[-3]
+    ]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

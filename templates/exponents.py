@@ -1,0 +1,18 @@
+"""Minor digits of currencies (ISO 4217, list one)."""
+
+from __future__ import annotations
+
+_USUAL = 2
+_OTHERS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
+
+def exponent_of(currency: str) -> int:
+    """Return how many minor digits a currency has: JPY 0, EUR 2, KWD 3.
+
+    CLDR's own digits are how prices are shown in shops (IQD 0), not what `amount_minor` counts (IQD 3).
+    """
+    return _OTHERS.get(currency, _USUAL)

@@ -1,0 +1,79 @@
+"""The environment templates run in: sandboxed, strict about undefined names, values cleaned before they are put in.
+
+Values are never templates: `{{ name }}` writes a name of `{{7*7}}` as it stands. The templates themselves come from the
+operator's folder, so the sandbox bounds mistakes there too: no attributes with underscores, no huge ranges or powers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import BaseLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from markupsafe import Markup
+
+from templates.reader import Reader
+
+VALUE_MAX = 2_000
+"""Characters of one value at most; the rest becomes an ellipsis."""
+_RANGE_MAX = 1_000
+_PRODUCT_MAX = 10_000
+# Controls that break a line or end a string, the Unicode line separators, and the marks that turn text around.
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_FILTERS = ("money", "day", "time", "when", "relative", "plural")
+
+
+def clean(value: Any) -> Any:
+    """Make a value fit for one line of text: control characters become a space. Markup made by a template passes."""
+    if value.__class__ is not str:
+        return value if isinstance(value, Markup | int) else clean(str(value))
+    if len(value) > VALUE_MAX:
+        value = value[: VALUE_MAX - 1] + "…"
+    return _UNWANTED.sub(" ", value) if _UNWANTED.search(value) else value
+
+
+def _bounded_range(*arguments: int) -> range:
+    numbers = range(*arguments)
+    if len(numbers) > _RANGE_MAX:
+        raise OverflowError(f"a range in a template has at most {_RANGE_MAX} numbers")
+    return numbers
+
+
+def _filter_of_reader(name: str) -> Callable[..., str]:
+    method = getattr(Reader, name)
+
+    @pass_context
+    def write(context: Context, value: Any, *arguments: Any, **named: Any) -> str:
+        result: str = method(context.resolve_or_missing("reader"), value, *arguments, **named)
+        return result
+
+    return write
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja2 with our rules. Autoescaping is on for `.html` only: plain text must not show `&amp;`."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self, loader: BaseLoader) -> None:
+        super().__init__(
+            loader=loader,
+            autoescape=lambda name: name is None or name.endswith(".html"),
+            undefined=StrictUndefined,
+            finalize=clean,
+            auto_reload=False,
+            cache_size=-1,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.globals["range"] = _bounded_range
+        self.filters.update({name: _filter_of_reader(name) for name in _FILTERS})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Multiply numbers only: a text or list times a number is how a template eats the memory."""
+        if operator == "*" and isinstance(left, int | float) and isinstance(right, int | float):
+            return left * right
+        raise SecurityError(f"{operator} is for numbers, and ** is not available")

@@ -1,0 +1,31 @@
+"""What rendering gives: texts, and the error for a template that cannot give one."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hub.domain.errors import DoorbellError
+
+
+class InboxText(msgspec.Struct, frozen=True):
+    """An inbox entry's text. Plain text, `title` one line without control characters."""
+
+    title: str
+    body: str
+
+
+class EmailText(msgspec.Struct, frozen=True):
+    """A mail's text. `subject` is one line without control characters; `html` is a whole document."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class TemplateError(DoorbellError):
+    """A template is missing, or cannot be rendered with what it was given. Names the file and the problem."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        super().__init__(f"{file}: {problem}")
+        self.file = file
+        self.problem = problem
