@@ -1,0 +1,55 @@
+/** Small tools for building the page: elements made in code, so that no text is ever parsed as HTML. */
+
+type Child = Node | string | null;
+type Props = Readonly<Record<string, string | number | boolean | EventListener | undefined>>;
+
+/**
+ * Make an element. A property that is a function listens to the event of that name; `true` sets a bare attribute,
+ * `false` and `undefined` set none; null children are left out.
+ */
+export function el<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  props: Props = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[Tag] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== undefined) element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child): child is Node | string => child !== null));
+  return element;
+}
+
+/** Find an element that the page's HTML promises to have. */
+export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`The page has no element #${id}`);
+  return element as E;
+}
+
+/** Show one of the drawings in /icons.svg. It is decoration: the text beside it says the same. */
+export function icon(name: string): SVGSVGElement {
+  const namespace = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(namespace, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(namespace, "use");
+  use.setAttribute("href", `/icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/**
+ * Make `parent` hold exactly `wanted`, in that order, moving only what is out of place: what keeps its place keeps its
+ * focus and its running animation.
+ */
+export function arrange(parent: Element, wanted: readonly Element[]): void {
+  const keep = new Set(wanted);
+  for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
+  wanted.forEach((element, index) => {
+    const there = parent.children[index];
+    if (there !== element) parent.insertBefore(element, there ?? null);
+  });
+}

@@ -1,0 +1,94 @@
+/** What concerns everybody: sales as a banner, and the prices that this shopper watches. */
+
+import { byId, el } from "../shared/dom";
+import { type Money, clock, money } from "../shared/format";
+import type { Words } from "./words";
+
+interface SaleMessage {
+  readonly type?: string;
+  readonly sale_id?: string;
+  readonly title?: string;
+  readonly starts_at?: string;
+  readonly ends_at?: string;
+}
+
+interface PriceMessage {
+  readonly product_id?: string;
+  readonly name?: string | null;
+  readonly old?: Money;
+  readonly new?: Money;
+}
+
+export class ShopWindow {
+  private readonly banner = byId("announcement");
+  private readonly bannerText = byId("announcement-text");
+  private readonly prices = byId("prices");
+  private readonly priceList = byId("prices-list");
+  private readonly leaving = new AbortController();
+
+  constructor(
+    private readonly words: Words,
+    private readonly locale: string,
+  ) {
+    const dismiss = byId<HTMLButtonElement>("announcement-dismiss");
+    dismiss.setAttribute("aria-label", words.dismiss);
+    dismiss.addEventListener("click", () => (this.banner.hidden = true), { signal: this.leaving.signal });
+  }
+
+  /** Take a publication on `announcements`. What is no sale is left alone: newer hubs may announce more. */
+  announce(data: unknown): void {
+    const sale = data as SaleMessage;
+    const text = this.describe(sale);
+    if (text === null) return;
+    this.bannerText.textContent = text;
+    this.banner.dataset["sale"] = sale.type ?? "";
+    this.banner.hidden = false;
+  }
+
+  /** Take a publication on `price:<product>`. */
+  price(data: unknown): void {
+    const { product_id: id, name, old, new: now } = data as PriceMessage;
+    if (id === undefined || old === undefined || now === undefined) return;
+    const fell = now.amount_minor < old.amount_minor;
+    const row = el(
+      "li",
+      { class: "price", "data-product": id, "data-way": fell ? "down" : "up" },
+      el("span", { class: "price-name" }, name ?? id),
+      el("strong", { class: "price-now" }, money(this.locale, now)),
+      el("span", { class: "price-was" }, this.words.was(money(this.locale, old))),
+    );
+    const shown = [...this.priceList.children].find((child) => (child as HTMLElement).dataset["product"] === id);
+    if (shown === undefined) this.priceList.append(row);
+    else shown.replaceWith(row);
+    this.prices.hidden = false;
+  }
+
+  close(): void {
+    this.leaving.abort();
+    this.banner.hidden = true;
+    this.prices.hidden = true;
+    this.priceList.replaceChildren();
+  }
+
+  private describe({ type, title = this.words.sale, starts_at, ends_at }: SaleMessage): string | null {
+    switch (type) {
+      case "sale.scheduled":
+        return this.words.saleScheduled(title, this.time(starts_at));
+      case "sale.started": {
+        const until = ends_at === undefined ? "" : ` · ${this.words.until(this.time(ends_at))}`;
+        return this.words.saleStarted(title) + until;
+      }
+      case "sale.ended":
+        return this.words.saleEnded(title);
+      case "sale.cancelled":
+        return this.words.saleCancelled(title);
+      default:
+        return null;
+    }
+  }
+
+  private time(instant = ""): string {
+    const timeMs = Date.parse(instant);
+    return Number.isNaN(timeMs) ? "" : clock(this.locale, timeMs, Date.now());
+  }
+}

@@ -1,0 +1,168 @@
+/** One person's visit, from signing in to signing out: the connection, what it tells, and the views of it. */
+
+import products from "../../scenario/products.json";
+import { type Person, personToken } from "../shared/demo";
+import { byId } from "../shared/dom";
+import { ConnectionView } from "./connection-view";
+import { type Entry, type EntryState, Inbox, type InboxMessage, type InboxPage } from "./inbox";
+import { InboxView } from "./inbox-view";
+import { Live, type Return } from "./live";
+import { Orders } from "./orders";
+import { OrdersView } from "./orders-view";
+import { Plate } from "./plate";
+import { ShopWindow } from "./shop-window";
+import type { Words } from "./words";
+
+const PAGE_SIZE = 20;
+/** Each order is a subscription; the hub allows 128 to a connection. */
+const MAX_ORDERS = 12;
+
+export class Visit {
+  private readonly inbox = new Inbox();
+  private readonly orders = new Orders();
+  private readonly watched = new Set<string>();
+  /** Whether the inbox here is what the hub has; false before the first page, and after something was not told. */
+  private loaded = false;
+  private readonly plate: Plate;
+  private readonly inboxView: InboxView;
+  private readonly ordersView: OrdersView;
+  private readonly connectionView: ConnectionView;
+  private readonly shopWindow: ShopWindow;
+  private readonly live: Live;
+
+  constructor(
+    person: Person,
+    private readonly words: Words,
+  ) {
+    this.plate = new Plate(person, words);
+    this.inboxView = new InboxView(this.inbox, words, person.locale, {
+      seen: (ids) => this.mark("inbox.ack", "seen", ids),
+      open: (entry) => this.open(entry),
+      archive: (entry) => this.mark("inbox.archive", "archived", [entry.id]),
+      readAll: () => this.readAll(),
+      older: () => void this.loadInbox(this.inbox.cursor),
+    });
+    this.ordersView = new OrdersView(this.orders, words, person.locale);
+    this.connectionView = new ConnectionView(words, () => this.live.retry());
+    this.shopWindow = new ShopWindow(words, person.locale);
+    this.inboxView.say(words.inboxLoading);
+    this.live = new Live(
+      {
+        condition: (condition) => this.connectionView.show(condition),
+        publication: (topic, data) => this.hear(topic, data),
+        ready: (back) => this.onReady(back),
+      },
+      () => personToken(person.id),
+    );
+    this.watchPrices();
+  }
+
+  close(): void {
+    this.live.close();
+    for (const view of [this.plate, this.inboxView, this.ordersView, this.connectionView, this.shopWindow]) view.close();
+  }
+
+  private onReady(back: Return | null): void {
+    if (back !== null) this.connectionView.welcomeBack(back);
+    // With everything recovered the inbox is right already; the page is only asked for what recovery cannot tell.
+    if (back === null || !back.complete || !this.loaded) void this.loadInbox(null);
+    else this.inboxView.show();
+  }
+
+  private async loadInbox(cursor: string | null): Promise<void> {
+    const asked = this.inbox.asking();
+    try {
+      const request = cursor === null ? { limit: PAGE_SIZE } : { limit: PAGE_SIZE, cursor };
+      const page = await this.live.rpc<InboxPage>("inbox.list", request);
+      this.inbox.addPage(page, asked, cursor === null);
+      this.loaded = true;
+      this.showInbox(null);
+      this.watchOrders();
+    } catch {
+      // The SDK gives up after 5 s; `onReady` asks again when the connection stands.
+      if (!this.loaded) this.inboxView.say(this.words.inboxFailed);
+    }
+  }
+
+  private hear(topic: string, data: unknown): void {
+    if (topic.startsWith("inbox:")) this.onInbox(data as InboxMessage);
+    else this.shopWindow.announce(data);
+  }
+
+  private onInbox(message: InboxMessage): void {
+    const arrived = this.inbox.apply(message);
+    this.showInbox(arrived);
+    if (arrived === null) return;
+    this.plate.ring(arrived.title);
+    this.watchOrders();
+  }
+
+  private showInbox(arrived: Entry | null): void {
+    this.inboxView.show(arrived);
+    this.plate.count(this.inbox.unread);
+  }
+
+  private open(entry: Entry): void {
+    this.mark("inbox.read", "read", [entry.id]);
+    const order = orderOf(entry);
+    if (order !== null) this.ordersView.reveal(order);
+  }
+
+  private readAll(): void {
+    const ids = this.inbox.listed().filter(({ state }) => state === "unseen" || state === "seen");
+    for (const { id } of ids) this.inbox.advance(id, "read");
+    this.tell("inbox.read", { all: true });
+    byId("inbox-title").focus();
+  }
+
+  /** Show it at once; the hub's answer corrects the count. Should it not get through, it is told again when it counts. */
+  private mark(operation: string, state: EntryState, ids: readonly string[]): void {
+    for (const id of ids) this.inbox.advance(id, state);
+    this.tell(operation, { ids });
+  }
+
+  private tell(operation: string, request: object): void {
+    this.showInbox(null);
+    this.live.rpc(operation, request).catch(() => {
+      // Offline: what was not told is still as it was at the hub, and the next page shows it so.
+      this.loaded = false;
+    });
+  }
+
+  /** Subscribe the newest orders that the notifications speak of. */
+  private watchOrders(): void {
+    const found = this.inbox.listed().map(orderOf);
+    for (const id of found.filter((order) => order !== null)) {
+      if (this.watched.size >= MAX_ORDERS) return;
+      if (!this.watched.has(id)) this.watchOrder(id);
+    }
+  }
+
+  private watchOrder(id: string): void {
+    this.watched.add(id);
+    const onData = (data: unknown) => this.ordersView.show(this.orders.apply(id, data) ? id : null);
+    this.live.subscribe(`order:${id}`, onData, (complete) => {
+      if (!complete) void this.loadOrder(id);
+    });
+  }
+
+  private async loadOrder(id: string): Promise<void> {
+    try {
+      this.orders.load(id, await this.live.rpc("orders.get", { order_id: id }));
+      this.ordersView.show();
+    } catch {
+      this.watched.delete(id); // Gone, or not yet there: asked for again with the next notification about it.
+    }
+  }
+
+  private watchPrices(): void {
+    for (const { product_id } of products) {
+      this.live.subscribe(`price:${product_id}`, (data) => this.shopWindow.price(data), () => undefined);
+    }
+  }
+}
+
+function orderOf(entry: Entry): string | null {
+  const id = entry.data?.["order_id"];
+  return typeof id === "string" ? id : null;
+}

@@ -1,0 +1,78 @@
+/** The words of the shopper's page in each language. Texts of notifications come from the hub, already in theirs. */
+
+import { de } from "./words/de";
+import { en } from "./words/en";
+import { ptBR } from "./words/pt-br";
+
+/** What a shipment or an order came to; the names are the event types of the backend. */
+export type Happening =
+  | "order.placed"
+  | "order.confirmed"
+  | "order.packed"
+  | "order.cancelled"
+  | "order.returned"
+  | "payment.authorized"
+  | "payment.captured"
+  | "payment.failed"
+  | "payment.refunded"
+  | "shipment.created"
+  | "shipment.dispatched"
+  | "shipment.out_for_delivery"
+  | "shipment.delayed"
+  | "shipment.rescheduled"
+  | "shipment.delivered"
+  | "shipment.failed"
+  | "shipment.returned";
+
+export interface Words {
+  readonly shopper: string;
+  readonly publish: string;
+  readonly outbox: string;
+  readonly skip: string;
+  readonly signOut: string;
+  readonly connecting: string;
+  readonly connected: string;
+  readonly offline: string;
+  readonly signedOutByHub: string;
+  readonly retryIn: (seconds: number) => string;
+  readonly retryNow: string;
+  readonly recovered: (missed: number) => string;
+  readonly reloaded: string;
+  readonly inbox: string;
+  readonly inboxLoading: string;
+  readonly inboxFailed: string;
+  readonly inboxEmpty: string;
+  readonly inboxEmptyHint: string;
+  readonly unread: (count: number) => string;
+  readonly unreadMark: string;
+  readonly markAllRead: string;
+  readonly archive: (title: string) => string;
+  readonly older: string;
+  readonly justNow: string;
+  readonly arrived: (title: string) => string;
+  readonly orders: string;
+  readonly ordersEmpty: string;
+  readonly ordersEmptyHint: string;
+  readonly order: (id: string) => string;
+  readonly step: (step: number, of: number) => string;
+  readonly allUpdates: (count: number) => string;
+  readonly expected: (when: string) => string;
+  readonly prices: string;
+  readonly was: (price: string) => string;
+  readonly dismiss: string;
+  readonly sale: string;
+  readonly saleScheduled: (title: string, when: string) => string;
+  readonly saleStarted: (title: string) => string;
+  readonly saleEnded: (title: string) => string;
+  readonly saleCancelled: (title: string) => string;
+  readonly until: (when: string) => string;
+  readonly happening: Readonly<Record<Happening, string>>;
+}
+
+const BY_LANGUAGE: Readonly<Record<string, Words>> = { en, de, pt: ptBR };
+
+/** The words for a locale such as `pt-BR`; English where we do not speak its language. */
+export function wordsFor(locale: string): Words {
+  const [language = "en"] = locale.split("-");
+  return BY_LANGUAGE[language] ?? en;
+}
