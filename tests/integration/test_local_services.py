@@ -1,6 +1,7 @@
 """deploy/local: each service starts, keeps its data over a crash, and ends without a trace."""
 
 import socket
+import subprocess
 from pathlib import Path
 
 import aio_pika
@@ -137,3 +138,14 @@ def test_an_unavailable_service_skips_at_home_and_fails_in_ci(
     monkeypatch.setenv("CI", ci)
     with pytest.raises(outcome, match="no broker"):
         services.unavailable("no broker")
+
+
+def test_the_next_run_ends_what_a_killed_run_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "RUNS", tmp_path)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with running(RedisServer(tmp_path / str(ended.pid) / "redis")) as left:
+        with services.run_folder() as own:
+            assert not left.running
+            assert list(tmp_path.iterdir()) == [own]
+        assert not own.exists()
