@@ -1,0 +1,173 @@
+"""`notifications.send`: a service tells one person something that no event stands for."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from hub.domain.errors import InputError
+from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
+from hub.domain.notifications import Channel, Lane, Notification, Step
+from hub.observe import logger
+from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
+from hub.service.rate import Rate
+
+_log = logger(__name__)
+PLAIN_TEMPLATE = TemplateName("message")
+"""Shows `title` and `body` as they are given."""
+RULE = RuleName("ad-hoc")
+EVENT_TYPE = "notification.sent"
+_SOURCE = "doorbell:notifications.send"
+MAX_CONTEXT_BYTES = 16_384
+MAX_STEPS = 8
+MAX_WAIT_S = 7 * 86_400.0
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
+User = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z")]
+
+
+class Sending(StrEnum):
+    """What became of a notification."""
+
+    CREATED = "created"
+    """It is in the person's inbox and its ladder is scheduled."""
+    DUPLICATE = "duplicate"
+    """The same id was sent before."""
+    DROPPED = "dropped"
+    """The person has been erased."""
+
+
+class Sender(Protocol):
+    """Renders notifications, puts them into inboxes and schedules their ladders. Idempotent by notification id."""
+
+    async def notify(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
+        """Return what became of each when all of it is written.
+
+        Raises StoreUnavailable; InputError (field `template` or `context`) where a notification cannot be rendered.
+        """
+        ...
+
+
+class SendStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rung of the ladder: try `channel` if the notification is still unseen `after_s` seconds after the last."""
+
+    channel: Channel
+    after_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = 0.0
+
+
+class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to tell whom: either a `template` with its `context`, or a `title` and a `body` as they are."""
+
+    user: User
+    id: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    """Your own id for it: sending the same id again sends nothing more."""
+    template: Name | None = None
+    context: dict[str, Any] = {}
+    title: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    body: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
+    category: Name = "account"
+    lane: Lane = Lane.TRANSACTIONAL
+    ladder: Annotated[tuple[SendStep, ...], Meta(max_length=MAX_STEPS)] = ()
+    """The channels after the inbox; none: the inbox is all."""
+    expires_in_s: Annotated[int, Meta(ge=1, le=90 * 86_400)] | None = None
+    collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    link: Annotated[str, Meta(pattern=r"^/(?![/\\])[^\s\x00-\x1f\x7f]{0,500}\Z")] | None = None
+    """A path within the shop."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The notification's id, and what became of it."""
+
+    id: NotificationId
+    status: Sending
+
+
+class Notifications:
+    """Sends what services ask for. `templates` says which fields each template they may use must be given."""
+
+    def __init__(self, sender: Sender, *, templates: Mapping[str, frozenset[str]]) -> None:
+        self._sender = sender
+        self._templates = templates
+
+    async def send(self, call: Call, request: SendNotification) -> Sent:
+        """Put one notification into a person's inbox and start its ladder.
+
+        Raises InputError, OperationFailed (FORBIDDEN for another caller's lane), StoreUnavailable.
+        """
+        template, context = self._content(request)
+        notification = Notification(
+            id=_id(call, request),
+            user=UserId(request.user),
+            rule=RULE,
+            event_type=EVENT_TYPE,
+            category=request.category,
+            lane=request.lane,
+            template=template,
+            context=context,
+            created_ms=call.now_ms,
+            ladder=_ladder(request.ladder),
+            expires_ms=None if request.expires_in_s is None else call.now_ms + request.expires_in_s * 1_000,
+            collapse_key=request.collapse_key,
+            link=request.link,
+            correlation_id=call.correlation_id,
+        )
+        (status,) = await self._sender.notify([notification])
+        _log.info("notification_sent", by=call.who.user, user=request.user, id=notification.id, status=status.value)
+        return Sent(notification.id, status)
+
+    def operations(self) -> tuple[AnyOperation, ...]:
+        """Return what services can ask for here."""
+        send: Operation[SendNotification, Sent] = Operation(
+            name="notifications.send",
+            summary="Send one person a notification. Answers when it is in the inbox and its ladder is scheduled.",
+            request=SendNotification,
+            response=Sent,
+            roles=SERVICES,
+            http=Http("POST", "/v1/notifications", status=202),
+            handler=self.send,
+            rate=Rate(count=2_000, window_s=10.0),
+            repeat=Repeat.KEYED,
+        )
+        return (send,)
+
+    def _content(self, request: SendNotification) -> tuple[TemplateName, dict[str, Any]]:
+        if request.template is None:
+            if request.title is None or request.body is None:
+                missing = "title" if request.title is None else "body"
+                raise InputError(missing, "is missing; give a title and a body, or a template")
+            if request.context:
+                raise InputError("context", "belongs to a template; give a template, or leave it out")
+            return PLAIN_TEMPLATE, {"title": request.title, "body": request.body}
+        if request.title is not None or request.body is not None:
+            field = "title" if request.title is not None else "body"
+            raise InputError(field, "cannot be given together with a template")
+        self._check_template(request)
+        return TemplateName(request.template), request.context
+
+    def _check_template(self, request: SendNotification) -> None:
+        needed = self._templates.get(request.template or "")
+        if needed is None:
+            raise InputError("template", f"there is no template {request.template}")
+        if absent := sorted(needed - request.context.keys()):
+            raise InputError(f"context.{absent[0]}", f"is missing; the template {request.template} shows it")
+        if len(msgspec.json.encode(request.context)) > MAX_CONTEXT_BYTES:
+            raise InputError("context", f"is above {MAX_CONTEXT_BYTES} bytes of JSON")
+
+
+def _id(call: Call, request: SendNotification) -> NotificationId:
+    """Return an id that a repeat of the request has too, so that it shows nothing twice even without a memory of it."""
+    own = request.id or call.idempotency_key or secrets.token_hex(16)
+    kind = "id" if request.id else "key"
+    return NotificationId(effect_id(event_key(f"{_SOURCE}:{call.who.user}:{kind}", own), request.user, RULE))
+
+
+def _ladder(steps: Sequence[SendStep]) -> tuple[Step, ...]:
+    for index, step in enumerate(steps):
+        if step.channel is Channel.INBOX:
+            raise InputError(f"ladder[{index}].channel", "the inbox is always first; name the channels after it")
+    return tuple(Step(step.channel, step.after_s) for step in steps)
