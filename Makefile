@@ -8,6 +8,11 @@ STAMPS := $(VENV)/.stamps
 # The parts of the tree that exist; mypy and pytest stop at a path that does not.
 SOURCES := $(wildcard hub consumers channels templates loadtest deploy/local tests)
 
+# uv does not read pip's settings: a certificate authority named to pip is meant for uv too.
+ifdef PIP_CERT
+export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
