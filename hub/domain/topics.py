@@ -52,6 +52,7 @@ INBOX = "inbox"
 ORDER = "order"
 SHIPMENT = "shipment"
 PRICE = "price"
+STOCK = "stock"
 SALE = "sale"
 CHAT = "chat"
 ANNOUNCEMENTS = Topic("announcements")
@@ -62,6 +63,7 @@ BUILT_IN = (
     Namespace(CHAT, TopicKind.LOG, history_size=500, history_ttl_s=7 * 86_400),
     Namespace(SHIPMENT, TopicKind.LATEST, history_size=1, history_ttl_s=86_400),
     Namespace(PRICE, TopicKind.LATEST, history_size=1, history_ttl_s=7 * 86_400),
+    Namespace(STOCK, TopicKind.LATEST, history_size=1, history_ttl_s=86_400),
     Namespace(SALE, TopicKind.LATEST, history_size=1, history_ttl_s=7 * 86_400),
     Namespace(ANNOUNCEMENTS, TopicKind.BROADCAST, history_size=20, history_ttl_s=3_600),
 )
@@ -114,6 +116,11 @@ def shipment(shipment_id: ShipmentId) -> Topic:
 def price(product_id: ProductId) -> Topic:
     """Return the topic of a product's latest price."""
     return Topic(f"{PRICE}:{product_id}")
+
+
+def stock(product_id: ProductId) -> Topic:
+    """Return the topic that says when a product can be bought again."""
+    return Topic(f"{STOCK}:{product_id}")
 
 
 def sale(sale_id: SaleId) -> Topic:
