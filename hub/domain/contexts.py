@@ -1,8 +1,8 @@
 """What templates may show: the variables of each family of events, and the templates of the default playbook.
 
-A notification's `context` always has all variables of its family; None where nothing is known. Values are JSON: money is
-`{"amount_minor": 1999, "currency": "EUR"}`, an instant is Unix ms; templates format both for the reader's locale. The
-service adds the person's `name` when it renders.
+A notification's `context` always has all variables of its family; None where nothing is known. Values are JSON: money
+is `{"amount_minor": 1999, "currency": "EUR"}`, an instant is Unix ms; templates format both for the reader's locale.
+The service adds the person's `name` when it renders.
 """
 
 from __future__ import annotations

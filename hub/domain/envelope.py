@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -32,7 +33,7 @@ class Origin(msgspec.Struct, frozen=True):
         return f"{self.source}:{self.place}"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A fact from a backend, decoded and checked. `source` and `id` together are its identity (CloudEvents 1.0)."""
 
     id: str
@@ -47,7 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None = None
     correlation_id: str = ""
 
-    @property
+    @cached_property
     def key(self) -> EventKey:
         """The event's identity in 32 hex digits."""
         return event_key(self.source, self.id)

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from hub.domain.ids import OrderId, ProductId, SaleId, ShipmentId, UserId
 from hub.domain.money import Money
+from hub.domain.notifications import Channel
 
 ID_PATTERN = r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z"
 """Ids become parts of topics and keys: 1-128 characters, no white space, control characters or braces."""
@@ -53,17 +54,21 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     price: Money
 
 
-class _Payload(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class AnyPayload(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What all payloads share."""
+
     version: Version | None = None
 
 
-class _OrderPayload(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class AnyOrder(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
+    """What `order.*` and `payment.*` share."""
+
     order_id: Order
     customer_id: User | None = None
     """Who the order belongs to. Contradicting what `order.placed` said makes the event a dead letter."""
 
 
-class OrderPlaced(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
+class OrderPlaced(AnyOrder, frozen=True, omit_defaults=True, kw_only=True):
     """`order.placed`: a new order. Nothing else about the order is told to anybody before it."""
 
     customer_id: User
@@ -71,52 +76,56 @@ class OrderPlaced(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
     items: Annotated[tuple[Item, ...], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
-class OrderConfirmed(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
+class OrderConfirmed(AnyOrder, frozen=True, omit_defaults=True, kw_only=True):
     """`order.confirmed`: the shop has taken the order on."""
 
 
-class OrderPacked(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
+class OrderPacked(AnyOrder, frozen=True, omit_defaults=True, kw_only=True):
     """`order.packed`: ready for the carrier."""
 
 
-class OrderCancelled(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
+class OrderCancelled(AnyOrder, frozen=True, omit_defaults=True, kw_only=True):
     """`order.cancelled`: by the customer or the shop."""
 
     reason: Text | None = None
 
 
-class OrderReturned(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
+class OrderReturned(AnyOrder, frozen=True, omit_defaults=True, kw_only=True):
     """`order.returned`: the goods are back in the shop's hands."""
 
     reason: Text | None = None
 
 
-class _PaymentPayload(_OrderPayload, frozen=True, omit_defaults=True, kw_only=True):
+class AnyPayment(AnyOrder, frozen=True, omit_defaults=True, kw_only=True):
+    """What `payment.*` share."""
+
     payment_id: Name
     amount: Money
 
 
-class PaymentAuthorized(_PaymentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class PaymentAuthorized(AnyPayment, frozen=True, omit_defaults=True, kw_only=True):
     """`payment.authorized`: the money is reserved."""
 
 
-class PaymentCaptured(_PaymentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class PaymentCaptured(AnyPayment, frozen=True, omit_defaults=True, kw_only=True):
     """`payment.captured`: the money has been taken."""
 
 
-class PaymentFailed(_PaymentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class PaymentFailed(AnyPayment, frozen=True, omit_defaults=True, kw_only=True):
     """`payment.failed`: an attempt to reserve or take the money failed."""
 
     reason: Text
 
 
-class PaymentRefunded(_PaymentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class PaymentRefunded(AnyPayment, frozen=True, omit_defaults=True, kw_only=True):
     """`payment.refunded`: `amount` went back. There may be several for one payment."""
 
     reason: Text | None = None
 
 
-class _ShipmentPayload(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class AnyShipment(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
+    """What `shipment.*` share."""
+
     shipment_id: Shipment
     order_id: Order | None = None
     customer_id: User | None = None
@@ -124,57 +133,57 @@ class _ShipmentPayload(_Payload, frozen=True, omit_defaults=True, kw_only=True):
     eta: Instant | None = None
 
 
-class ShipmentCreated(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentCreated(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.created`: first of its shipment. Its owner is `customer_id`, or else the owner of the order."""
 
     order_id: Order
 
 
-class ShipmentDispatched(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentDispatched(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.dispatched`: the carrier has it."""
 
 
-class ShipmentOutForDelivery(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentOutForDelivery(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.out_for_delivery`: with the courier. `attempt` counts from 1."""
 
     attempt: Attempt | None = None
 
 
-class ShipmentDelayed(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentDelayed(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.delayed`: it will come later than said."""
 
     new_eta: Instant
     reason: Text | None = None
 
 
-class ShipmentRescheduled(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentRescheduled(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.rescheduled`: another date was agreed."""
 
     new_eta: Instant
     reason: Text | None = None
 
 
-class ShipmentDelivered(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentDelivered(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.delivered`. Nothing but a return follows."""
 
     delivered_at: Instant | None = None
     signed_by: Text | None = None
 
 
-class ShipmentFailed(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentFailed(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.failed`: an attempt to deliver failed; it may go out again. `attempt` says which."""
 
     reason: Text
     attempt: Attempt | None = None
 
 
-class ShipmentReturned(_ShipmentPayload, frozen=True, omit_defaults=True, kw_only=True):
+class ShipmentReturned(AnyShipment, frozen=True, omit_defaults=True, kw_only=True):
     """`shipment.returned`: on its way back, or back, at the sender."""
 
     reason: Text | None = None
 
 
-class PriceChanged(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class PriceChanged(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
     """`price.changed`."""
 
     product_id: Product
@@ -183,7 +192,7 @@ class PriceChanged(_Payload, frozen=True, omit_defaults=True, kw_only=True):
     name: Text | None = None
 
 
-class StockReplenished(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class StockReplenished(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
     """`stock.replenished`: `quantity` pieces can be bought again."""
 
     product_id: Product
@@ -191,7 +200,9 @@ class StockReplenished(_Payload, frozen=True, omit_defaults=True, kw_only=True):
     name: Text | None = None
 
 
-class _SalePayload(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class AnySale(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
+    """What `sale.*` share."""
+
     sale_id: SaleName
     title: Text | None = None
     starts_at: Instant | None = None
@@ -200,7 +211,7 @@ class _SalePayload(_Payload, frozen=True, omit_defaults=True, kw_only=True):
     """What the sale offers, as JSON for the apps: at most 16 KiB, because it is sent to everybody connected."""
 
 
-class SaleScheduled(_SalePayload, frozen=True, omit_defaults=True, kw_only=True):
+class SaleScheduled(AnySale, frozen=True, omit_defaults=True, kw_only=True):
     """`sale.scheduled`: announced, or moved, or its offer changed."""
 
     title: Text
@@ -208,18 +219,18 @@ class SaleScheduled(_SalePayload, frozen=True, omit_defaults=True, kw_only=True)
     ends_at: Instant
 
 
-class SaleStarted(_SalePayload, frozen=True, omit_defaults=True, kw_only=True):
+class SaleStarted(AnySale, frozen=True, omit_defaults=True, kw_only=True):
     """`sale.started`. May be the first that is heard of the sale."""
 
     title: Text
     ends_at: Instant
 
 
-class SaleEnded(_SalePayload, frozen=True, omit_defaults=True, kw_only=True):
+class SaleEnded(AnySale, frozen=True, omit_defaults=True, kw_only=True):
     """`sale.ended`."""
 
 
-class SaleCancelled(_SalePayload, frozen=True, omit_defaults=True, kw_only=True):
+class SaleCancelled(AnySale, frozen=True, omit_defaults=True, kw_only=True):
     """`sale.cancelled`: before or during the sale."""
 
     reason: Text | None = None
@@ -233,7 +244,7 @@ class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
     source: Text | None = None
 
 
-class UserUpdated(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class UserUpdated(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
     """`user.updated`: a field that is left out stays as it was, null removes it. `consent` is by channel."""
 
     user_id: User
@@ -242,10 +253,10 @@ class UserUpdated(_Payload, frozen=True, omit_defaults=True, kw_only=True):
     name: Text | UnsetType | None = UNSET
     locale: Locale | UnsetType | None = UNSET
     time_zone: TimeZone | UnsetType | None = UNSET
-    consent: Annotated[dict[Name, Consent], Meta(max_length=16)] | UnsetType = UNSET
+    consent: dict[Channel, Consent] | UnsetType = UNSET
 
 
-class UserErased(_Payload, frozen=True, omit_defaults=True, kw_only=True):
+class UserErased(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
     """`user.erased`: everything kept about the person goes."""
 
     user_id: User

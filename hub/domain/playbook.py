@@ -1,0 +1,269 @@
+"""Reading a playbook: the default one, an operator's merged over it rule by rule, and every mistake in both at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from hub.domain import conditions
+from hub.domain.conditions import Condition
+from hub.domain.contexts import FAMILIES, variables_of
+from hub.domain.durations import parse_duration
+from hub.domain.errors import ConfigurationError, Mistake
+from hub.domain.events import PAYLOADS
+from hub.domain.ids import RuleName, TemplateName
+from hub.domain.notifications import Channel, Lane, Step
+from hub.domain.rules import Audience, Playbook, Rule
+
+__all__ = ["Playbook", "Rule", "load_playbook"]
+
+MAX_STEPS = 8
+"""Rungs of a ladder at most."""
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_DEFAULTABLE = ("to", "lane", "ladder", "expires")
+_REQUIRED = ("on", "category", "template")
+_NEVER = "never"
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A value, and where it stands."""
+
+    file: str
+    key: str
+    value: Any
+
+
+def load_playbook(default: bytes, override: bytes | None = None, *, files: tuple[str, str]) -> Playbook:
+    """Read the default playbook and the operator's own; `files` are their names in mistakes.
+
+    A rule of `override` with a known name replaces only the fields it gives; its `[defaults]` do so for every rule that
+    does not say otherwise. Raises ConfigurationError with all mistakes of both files.
+    """
+    mistakes: list[Mistake] = []
+    layers = [(files[0], _table(default, files[0], mistakes))]
+    if override is not None:
+        layers.append((files[1], _table(override, files[1], mistakes)))
+    reader = _Reader(layers, mistakes)
+    rules = [reader.rule(name) for name in reader.names()]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return Playbook(tuple(rule for rule in rules if rule is not None))
+
+
+def _table(toml: bytes, file: str, mistakes: list[Mistake]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(toml.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        mistakes.append(Mistake(file, "(the file)", "(unreadable)", f"write TOML in UTF-8: {error}"))
+        return {}
+
+
+class _Reader:
+    """Reads rules out of layered tables and notes each mistake with its file, its key and what to write."""
+
+    def __init__(self, layers: list[tuple[str, dict[str, Any]]], mistakes: list[Mistake]) -> None:
+        self._mistakes = mistakes
+        self._rules: dict[str, dict[str, _Found]] = {}
+        self._defaults: dict[str, _Found] = {}
+        for file, table in layers:
+            self._only(file, "", table, ("defaults", "rules"))
+            self._take(self._defaults, file, "defaults", table.get("defaults", {}), _DEFAULTABLE)
+            rules = table.get("rules", {})
+            if not isinstance(rules, dict):
+                self._note(_Found(file, "rules", rules), "write tables: [rules.my-rule]")
+                continue
+            for name, fields in rules.items():
+                self._take(self._rules.setdefault(name, {}), file, f"rules.{name}", fields, tuple(_PARSERS))
+        for field, found in self._defaults.items():
+            self._parsed(found, _PARSERS[field])
+
+    def names(self) -> list[str]:
+        """Return the names of all rules, the default playbook's first."""
+        return list(self._rules)
+
+    def rule(self, name: str) -> Rule | None:
+        """Return a rule, None where it has mistakes."""
+        before = len(self._mistakes)
+        own = self._rules[name]
+        where = next(iter(own.values()), _Found("", f"rules.{name}", None))
+        if _NAME.fullmatch(name) is None:
+            self._note(_Found(where.file, f"rules.{name}", name), "name rules in lower case: my-rule")
+        for field in _REQUIRED:
+            if field not in own:
+                self._note(_Found(where.file, f"rules.{name}.{field}", "(missing)"), f"write {_EXAMPLES[field]}")
+        values = {field: self._parsed(found, _PARSERS[field]) for field, found in own.items()}
+        inherited = {
+            field: _PARSERS[field](found.value)
+            for field, found in self._defaults.items()
+            if field not in own and len(self._mistakes) == before
+        }
+        self._check_variables(own, values)
+        if len(self._mistakes) > before:
+            return None
+        rule = _rule(name, {**inherited, **values})
+        self._check_waits(name, rule, own)
+        return rule
+
+    def _check_variables(self, own: Mapping[str, _Found], values: Mapping[str, Any]) -> None:
+        """Refuse variables that the rule's event does not have: they would be silently empty for ever."""
+        if not isinstance(values.get("on"), str):
+            return
+        known = {variable.name: variable.sample for variable in variables_of(values["on"])}
+        advice = f"use a variable of {values['on']}: {', '.join(sorted(known))}"
+        for condition in values.get("when") or ():
+            if not _reaches(condition.path, known):
+                self._note(_Found(own["when"].file, own["when"].key, condition.text), advice)
+        for name in _PLACEHOLDER.findall(values.get("collapse") or ""):
+            if name not in known:
+                self._note(_Found(own["collapse"].file, own["collapse"].key, f"{{{name}}}"), advice)
+
+    def _check_waits(self, name: str, rule: Rule, own: Mapping[str, _Found]) -> None:
+        if rule.expires_s is not None and sum(step.after_s for step in rule.ladder) >= rule.expires_s:
+            found = own.get("expires") or own.get("ladder") or self._defaults.get("expires")
+            if found is not None:
+                here = _Found(found.file, f"rules.{name}.expires", f"{rule.expires_s}s")
+                self._note(here, "write more than the waits of the ladder, or its last step never comes")
+
+    def _take(self, into: dict[str, _Found], file: str, key: str, fields: object, allowed: tuple[str, ...]) -> None:
+        if not isinstance(fields, dict):
+            self._note(_Found(file, key, fields), f"write a table: [{key}]")
+            return
+        self._only(file, f"{key}.", fields, allowed)
+        into.update({name: _Found(file, f"{key}.{name}", fields[name]) for name in fields if name in allowed})
+
+    def _only(self, file: str, prefix: str, table: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in allowed:
+                self._note(_Found(file, prefix + name, table[name]), f"no such key; there are: {', '.join(allowed)}")
+
+    def _parsed(self, found: _Found, parse: Callable[[Any], Any]) -> Any:
+        try:
+            return parse(found.value)
+        except ValueError as error:
+            self._note(found, str(error))
+            return None
+
+    def _note(self, found: _Found, advice: str) -> None:
+        self._mistakes.append(Mistake(found.file, found.key, _shown(found.value), advice))
+
+
+def _rule(name: str, values: Mapping[str, Any]) -> Rule:
+    fields = {("expires_s" if field == "expires" else field): value for field, value in values.items()}
+    return Rule(name=RuleName(name), **fields)
+
+
+def _reaches(path: tuple[str, ...], known: Mapping[str, Any]) -> bool:
+    value: Any = known
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - one line of a terminal
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("write a text in quotes")  # noqa: TRY004 - a mistake in a file, not a bug
+    return value
+
+
+def _event_type(value: object) -> str:
+    if _text(value) not in PAYLOADS or not variables_of(_text(value)):
+        notifying = [name for name in PAYLOADS if name.partition(".")[0] in FAMILIES]
+        raise ValueError(f"write one of {', '.join(notifying)}")
+    return _text(value)
+
+
+def _name(value: object) -> str:
+    if _NAME.fullmatch(_text(value)) is None:
+        raise ValueError("write a name in lower case: my-name")
+    return _text(value)
+
+
+def _template(value: object) -> TemplateName:
+    return TemplateName(_name(value))
+
+
+def _audience(value: object) -> Audience:
+    return Audience(_one_of(value, tuple(Audience)))
+
+
+def _lane(value: object) -> Lane:
+    return Lane(_one_of(value, tuple(Lane)))
+
+
+def _one_of(value: object, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"write one of {', '.join(allowed)}")
+    return _text(value)
+
+
+def _conditions(value: object) -> tuple[Condition, ...]:
+    if not isinstance(value, list):
+        raise ValueError('write a list of conditions: ["total.amount_minor >= 10000"]')  # noqa: TRY004 - as in _text
+    return tuple(conditions.parse(_text(text)) for text in value)
+
+
+def _ladder(value: object) -> tuple[Step, ...]:
+    if not isinstance(value, list) or len(value) > MAX_STEPS:
+        raise ValueError(f'write a list of at most {MAX_STEPS} steps: [{{ channel = "email", after = "60s" }}]')
+    return tuple(_step(step) for step in value)
+
+
+def _step(value: object) -> Step:
+    if not isinstance(value, dict) or "channel" not in value or value.keys() - {"channel", "after"}:
+        raise ValueError('write a step as { channel = "email", after = "60s" }')
+    outside = tuple(channel for channel in Channel if channel is not Channel.INBOX)
+    channel = Channel(_one_of(value["channel"], outside))
+    return Step(channel, float(parse_duration(_text(value.get("after", "0s")))))
+
+
+def _expiry(value: object) -> int | None:
+    if value == _NEVER:
+        return None
+    seconds = parse_duration(_text(value))
+    if seconds == 0:
+        raise ValueError(f'write a duration above zero, or "{_NEVER}"')
+    return seconds
+
+
+def _collapse(value: object) -> str:
+    text = _text(value)
+    if not text or "{" in _PLACEHOLDER.sub("", text) or "}" in _PLACEHOLDER.sub("", text):
+        raise ValueError('write a key with variables in braces: "eta:{shipment_id}"')
+    return text
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("write true or false")  # noqa: TRY004 - as in _text
+    return value
+
+
+_PARSERS: dict[str, Callable[[object], Any]] = {
+    "on": _event_type,
+    "when": _conditions,
+    "to": _audience,
+    "category": _name,
+    "lane": _lane,
+    "template": _template,
+    "ladder": _ladder,
+    "expires": _expiry,
+    "collapse": _collapse,
+    "enabled": _switch,
+}
+_EXAMPLES = {
+    "on": 'the type of event: on = "order.packed"',
+    "category": 'what people switch on and off: category = "orders"',
+    "template": 'the name of a template: template = "order-packed"',
+}
