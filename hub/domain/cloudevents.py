@@ -31,7 +31,7 @@ from hub.domain.events import (
 
 MAX_FUTURE_MS = 24 * 3_600_000
 """How far ahead of ours a producer's clock may be."""
-MAX_BATCH_BYTES = 4 * 1024 * 1024
+MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_EVENTS = 1_000
 MAX_OFFER_BYTES = 16 * 1024
 _MAX_BATCH_NESTING = strict_json.MAX_NESTING + 1
@@ -85,7 +85,7 @@ def decode_batch(body: bytes, *, received_ms: int) -> list[Decoded | InputError]
     """Decode a batch (`application/cloudevents-batch+json`), each event for itself.
 
     An event that cannot be decoded is its InputError, with a field such as `[3].data.total`. Raises InputError where
-    the batch as a whole cannot be read: not an array, above 1,000 events or 4 MiB.
+    the batch as a whole cannot be read: not an array, above 1,000 events or 1 MiB.
     """
     strict_json.check(body, max_bytes=MAX_BATCH_BYTES, max_nesting=_MAX_BATCH_NESTING)
     raws = _converted(lambda: _batch_decoder.decode(body), strict_json.WHOLE)

@@ -138,19 +138,18 @@ def _order_effects(order: Order, entry: TimelineEntry, event: Event, playbook: P
 
 def _decide_shipment(event: Event, data: AnyShipment, snapshot: Snapshot, playbook: Playbook, now: Now) -> Decision:
     aggregate = Aggregate(AggregateKind.SHIPMENT, data.shipment_id)
-    rank = snapshot.own.version + 1
     order = orders.decode_order(snapshot.related.body) if snapshot.related.version else None
     moved: Shipment | Contradiction | None
     if snapshot.own.version == 0:
         if not isinstance(data, ShipmentCreated):
             return _parked(aggregate)
-        moved = shipments.create(event, data, order=order, rank=rank, now_ms=now.ms)
+        moved = shipments.create(event, data, order=order, now_ms=now.ms)
     else:
         known = shipments.decode_shipment(snapshot.own.body)
         seen = timeline.find(known.timeline, event.key)
         if seen is not None:
             return _repeated(seen, now, _shipment_effects(known, seen, event, playbook))
-        moved = shipments.advance(known, event, data, order=order, rank=rank, now_ms=now.ms)
+        moved = shipments.advance(known, event, data, order=order, now_ms=now.ms)
     match moved:
         case None:
             return _parked(Aggregate(AggregateKind.ORDER, data.order_id or ""))
@@ -184,7 +183,7 @@ def _decide_sale(event: Event, data: AnySale, snapshot: Snapshot, now: Now) -> D
     for entry in known.timeline if known is not None else ():
         if known is not None and entry.event == event.key:
             return _repeated(entry, now, _sale_effects(known, entry))
-    sale = sales.advance_sale(known, event, data, rank=snapshot.own.version + 1, now_ms=now.ms)
+    sale = sales.advance_sale(known, event, data, now_ms=now.ms)
     aggregate = Aggregate(AggregateKind.SALE, data.sale_id)
     change = Change(aggregate, snapshot.own.version, sales.encode_sale(sale))
     newest = sale.timeline[-1]
@@ -197,7 +196,7 @@ def _sale_effects(sale: Sale, entry: SaleEntry) -> Decision:
 
 def _decide_update(event: Event, data: UserUpdated, snapshot: Snapshot) -> Decision:
     own = snapshot.own
-    person = people.decode_person(own.body) if own.version else people.Person(data.user_id)
+    person = people.person_of(own, data.user_id)
     if person.erased:
         return Decision(Outcome.STALE, reason="the person was erased")
     if people.has_seen(person, event.key):
@@ -212,7 +211,7 @@ def _decide_update(event: Event, data: UserUpdated, snapshot: Snapshot) -> Decis
 def _decide_erasure(data: UserErased, snapshot: Snapshot) -> Decision:
     """Erase, and erase again however often it comes: the first time may have been cut off halfway."""
     own = snapshot.own
-    if own.version and people.decode_person(own.body).erased:
+    if people.person_of(own, data.user_id).erased:
         return Decision(Outcome.REPLAYED, erase=Erase(data.user_id))
     aggregate = Aggregate(AggregateKind.PERSON, data.user_id)
     body = people.encode_person(people.tombstone(data.user_id))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
+from hub.domain.decisions import Document
 from hub.domain.envelope import Event
 from hub.domain.events import Consent, UserUpdated
 from hub.domain.ids import EventKey, UserId
@@ -54,6 +55,11 @@ def encode_person(person: Person) -> bytes:
 def tombstone(user: UserId) -> Person:
     """Return what stays of a person who was erased."""
     return Person(user, erased=True)
+
+
+def person_of(document: Document, user: UserId) -> Person:
+    """Return the person in a document; of one who is not known yet, only the id."""
+    return decode_person(document.body) if document.version else Person(user)
 
 
 def has_seen(person: Person, event: EventKey) -> bool:

@@ -54,6 +54,8 @@ class Sale(msgspec.Struct, frozen=True, omit_defaults=True):
     starts_ms: int | None = None
     ends_ms: int | None = None
     offer: dict[str, Any] | None = None
+    rank: int = 0
+    """Counts what was announced; orders the values of the sale's topic."""
     timeline: tuple[SaleEntry, ...] = ()
 
 
@@ -71,7 +73,7 @@ def encode_sale(sale: Sale) -> bytes:
     return _encoder.encode(sale)
 
 
-def advance_sale(sale: Sale | None, event: Event, data: AnySale, *, rank: int, now_ms: int) -> Sale:
+def advance_sale(sale: Sale | None, event: Event, data: AnySale, *, now_ms: int) -> Sale:
     """Return the sale after an event it has not seen; `sale` is None before the first.
 
     The last 20 entries of the timeline are kept, and the event's own is the last of them.
@@ -89,8 +91,9 @@ def advance_sale(sale: Sale | None, event: Event, data: AnySale, *, rank: int, n
         starts_ms=unix_ms(data.starts_at) if data.starts_at else (sale.starts_ms if sale else None),
         ends_ms=unix_ms(data.ends_at) if data.ends_at else (sale.ends_ms if sale else None),
         offer=data.offer if data.offer is not None else (sale.offer if sale else None),
+        rank=sale.rank + 1 if sale else 1,
     )
-    entry = SaleEntry(event.key, now_ms, event.received_ms, rank, _update(moved, event, data))
+    entry = SaleEntry(event.key, now_ms, event.received_ms, moved.rank, _update(moved, event, data))
     return msgspec.structs.replace(moved, timeline=(*(sale.timeline if sale else ()), entry)[-MAX_ENTRIES:])
 
 

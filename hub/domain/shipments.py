@@ -66,6 +66,8 @@ class Shipment(msgspec.Struct, frozen=True, omit_defaults=True):
     eta_ms: int | None = None
     eta_stamp: Stamp | None = None
     attempt: int | None = None
+    rank: int = 0
+    """Counts what was announced; orders the values of the shipment's topic."""
 
 
 _decoder = msgspec.json.Decoder(Shipment)
@@ -82,9 +84,7 @@ def encode_shipment(shipment: Shipment) -> bytes:
     return _encoder.encode(shipment)
 
 
-def create(
-    event: Event, data: ShipmentCreated, *, order: Order | None, rank: int, now_ms: int
-) -> Shipment | Contradiction | None:
+def create(event: Event, data: ShipmentCreated, *, order: Order | None, now_ms: int) -> Shipment | Contradiction | None:
     """Return the shipment that `shipment.created` begins; None where nobody can say yet whose it is."""
     user = order.user if order is not None else data.customer_id
     if user is None:
@@ -102,15 +102,15 @@ def create(
         timeline=(),
         goods=order.goods if order is not None else None,
     )
-    return _recorded(_enriched(seed, event, data), event, data, announced=True, rank=rank, now_ms=now_ms)
+    return _recorded(_enriched(seed, event, data), event, data, announced=True, now_ms=now_ms)
 
 
 def advance(
-    shipment: Shipment, event: Event, data: AnyShipment, *, order: Order | None, rank: int, now_ms: int
+    shipment: Shipment, event: Event, data: AnyShipment, *, order: Order | None, now_ms: int
 ) -> Shipment | Contradiction:
     """Return the shipment after an event that it has not seen; the event's entry is the last of the timeline.
 
-    `rank` is that of the publication, should there be one. `order` is None where it is not known or not read.
+    `order` is None where it is not known or not read.
     """
     contradiction = _contradiction(shipment, data, order)
     if contradiction is not None:
@@ -123,7 +123,7 @@ def advance(
         announced = moved is not shipment
     if order is not None and moved.goods is None:
         moved = msgspec.structs.replace(moved, goods=order.goods)
-    return _recorded(_enriched(moved, event, data), event, data, announced=announced, rank=rank, now_ms=now_ms)
+    return _recorded(_enriched(moved, event, data), event, data, announced=announced, now_ms=now_ms)
 
 
 def _contradiction(shipment: Shipment, data: AnyShipment, order: Order | None) -> Contradiction | None:
@@ -192,14 +192,16 @@ def _enriched(shipment: Shipment, event: Event, data: AnyShipment) -> Shipment:
     return shipment
 
 
-def _recorded(
-    shipment: Shipment, event: Event, data: AnyShipment, *, announced: bool, rank: int, now_ms: int
-) -> Shipment:
-    entry = _entry(shipment, event, data, rank, now_ms) if announced else stale_entry(event, now_ms=now_ms)
-    return msgspec.structs.replace(shipment, timeline=extended(shipment.timeline, entry))
+def _recorded(shipment: Shipment, event: Event, data: AnyShipment, *, announced: bool, now_ms: int) -> Shipment:
+    if not announced:
+        stale = stale_entry(event, now_ms=now_ms)
+        return msgspec.structs.replace(shipment, timeline=extended(shipment.timeline, stale))
+    rank = shipment.rank + 1
+    entry = _entry(shipment, event, data, rank=rank, now_ms=now_ms)
+    return msgspec.structs.replace(shipment, rank=rank, timeline=extended(shipment.timeline, entry))
 
 
-def _entry(shipment: Shipment, event: Event, data: AnyShipment, rank: int, now_ms: int) -> TimelineEntry:
+def _entry(shipment: Shipment, event: Event, data: AnyShipment, *, rank: int, now_ms: int) -> TimelineEntry:
     delivered = data if isinstance(data, ShipmentDelivered) else None
     handed_over = delivered.delivered_at if delivered is not None else None
     return TimelineEntry(
