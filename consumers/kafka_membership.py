@@ -19,9 +19,9 @@ from consumers.acknowledgement import Acknowledge, Ledger, Replay
 from consumers.batch import decode_all
 from consumers.intake import Intake
 from consumers.kafka_record import KafkaDelivery, Mark, Records, commit_positions, mark_of, rewind_positions
-from consumers.ports import Generation
 from consumers.readiness import Readiness
 from consumers.timing import Timing
+from consumers.writing import Writing, ended, first_of
 from hub.domain.envelope import Source
 from hub.observe import logger
 
@@ -56,7 +56,7 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._safe: dict[TopicPartition, int] = {}
         self._epoch = 0
         self._in_hand: Mark = {}
-        self._writing: asyncio.Task[Generation] | None = None
+        self._writing: Writing | None = None
         self._committing = asyncio.Lock()
         self.progressed_s = time.monotonic()
         """When records came last, or partitions were assigned."""
@@ -94,7 +94,7 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await self._wait_for(self._writing, stopping)
         finally:
-            await _ended(self._writing)
+            await ended(self._writing)
             mark, self._in_hand = self._in_hand, {}
         if self._writing.cancelled():
             # Nothing is lost: what was not acknowledged is read again.
@@ -103,9 +103,9 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
         if epoch == self._epoch:
             self._ledger.written(mark, at_s=time.monotonic(), generation=generation)
 
-    async def _wait_for(self, writing: asyncio.Task[Generation], stopping: asyncio.Event) -> None:
+    async def _wait_for(self, writing: Writing, stopping: asyncio.Event) -> None:
         while not writing.done() and not stopping.is_set():
-            await _first_of(writing, stopping, timeout_s=self._timing.hold_poll_every_s)
+            await first_of(writing, stopping, timeout_s=self._timing.hold_poll_every_s)
             if not writing.done() and not stopping.is_set():
                 await self._poll_paused()
         if not writing.done():
@@ -194,7 +194,7 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
             if self._writing is not None and not self._writing.done():
                 if not self._intake.holding:
                     await asyncio.wait((self._writing,), timeout=self._timing.drain_s)
-                await _ended(self._writing)
+                await ended(self._writing)
             await self._settle()
             await self._commit()
         finally:
@@ -210,17 +210,3 @@ class KafkaMembership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._epoch += 1
         self._ledger.clear()
         self._safe.clear()
-
-
-async def _first_of(writing: asyncio.Task[Generation], stopping: asyncio.Event, *, timeout_s: float) -> None:
-    stop = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait((writing, stop), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stop.cancel()
-
-
-async def _ended(writing: asyncio.Task[Generation]) -> None:
-    """Cancel the task if it still runs, and wait for its end; its outcome is for the caller to look at."""
-    writing.cancel()
-    await asyncio.wait((writing,))

@@ -21,6 +21,9 @@ class Timing:
     """Lag without a record, or a broker that does not answer, for so long: start over with a new client."""
     hold_poll_every_s: float = 5.0
     """How often Kafka is polled, with its partitions paused, while a batch waits for Redis."""
+    hold_limit_s: float = 600.0
+    """How long RabbitMQ's messages are held while Redis is away; then they go back until it returns. Must be below
+    the broker's `consumer_timeout`, 30 minutes."""
     drain_s: float = 20.0
     """How long a rebalance waits for the batch in hand. Must be below the group's rebalance timeout."""
     stop_s: float = 8.0
