@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from hub.domain.decisions import Aggregate, AggregateKind
-from hub.domain.ids import EffectId, JobId, OrderId, Topic, UserId
+from hub.domain.ids import EffectId, JobId, NotificationId, OrderId, Topic, UserId
 from hub.domain.notifications import Lane
 from hub.domain.topics import INBOX
+
+_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe"})
+"""First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The key space of one installation. `prefix` keeps installations (and tests) on one Redis apart."""
+    """The key space of one installation. `prefix` keeps installations (and tests) on one Redis apart: no braces."""
 
     prefix: str = "db:"
 
@@ -28,7 +31,13 @@ class Keys:
     @staticmethod
     def _tag_of(topic: Topic) -> str:
         namespace, _, name = topic.partition(":")
-        return f"user:{name}" if namespace == INBOX else topic
+        if namespace == INBOX:
+            return f"user:{name}"
+        return f"topic:{topic}" if namespace in _OTHER_TAGS else topic
+
+    @staticmethod
+    def _tag_of_aggregate(aggregate: Aggregate) -> str:
+        return f"{'user' if aggregate.kind is AggregateKind.PERSON else aggregate.kind}:{aggregate.id}"
 
     # Topics
 
@@ -51,13 +60,12 @@ class Keys:
     # Aggregates
 
     def document(self, aggregate: Aggregate) -> str:
-        """Hash: `v` version, `body` JSON."""
-        tag = f"user:{aggregate.id}" if aggregate.kind is AggregateKind.PERSON else f"{aggregate.kind}:{aggregate.id}"
-        return self._tagged(tag, "doc")
+        """Hash: `v` version, `body` JSON and, of an erased person, `erased`."""
+        return self._tagged(self._tag_of_aggregate(aggregate), "doc")
 
     def parked(self, aggregate: Aggregate) -> str:
-        """List of events that wait for the aggregate to appear."""
-        return self._tagged(f"{aggregate.kind}:{aggregate.id}", "parked")
+        """Hash: effect id to an event that waits for the aggregate to appear, behind its deadline."""
+        return self._tagged(self._tag_of_aggregate(aggregate), "parked")
 
     def parked_deadlines(self) -> str:
         """Sorted set: aggregate by the time its parked events are given up."""
@@ -70,18 +78,26 @@ class Keys:
     # Inbox
 
     def inbox(self, user: UserId, part: str) -> str:
-        """One of the structures of a person's inbox: entries, order, unseen, unread, archived."""
+        """One of the structures of a person's inbox: entries, order, state, unread, collapse."""
         return self._tagged(f"user:{user}", f"inbox:{part}")
+
+    def record(self, user: UserId, notification: NotificationId) -> str:
+        """Hash with a TTL: what became of one notification."""
+        return self._tagged(f"user:{user}", f"record:{notification}")
 
     # Delay queue
 
     def jobs(self, lane: Lane, shard: int, part: str) -> str:
-        """One of the structures of a lane's shard: due, leased, body, and the like."""
+        """One of the structures of a lane's shard: due, leased, body, state."""
         return self._tagged(f"due:{lane}:{shard}", part)
 
     def job_seen(self, lane: Lane, shard: int, job: JobId) -> str:
         """String with a TTL: this job has been scheduled."""
         return self._tagged(f"due:{lane}:{shard}", f"seen:{job}")
+
+    def job_claim(self, lane: Lane, shard: int, token: str) -> str:
+        """String with a TTL: the jobs that one claim was given."""
+        return self._tagged(f"due:{lane}:{shard}", f"claim:{token}")
 
     # Operations
 

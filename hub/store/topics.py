@@ -90,10 +90,6 @@ class Topics:
             raise InputError("topic", f"no namespace is defined for {topic!r}")
         return namespace
 
-    def meta_ttl_s(self, namespace: Namespace) -> int:
-        """Return for how long a topic keeps its epoch, offset and rank after its last publication, in seconds."""
-        return max(namespace.history_ttl_s, self._dedupe_window_s) + _META_OUTLIVES_S
-
     async def publish_many(self, publications: Sequence[Publication]) -> list[PublishResult]:
         """Publish in order, in one round trip; each at most once for its id within the dedupe window.
 
@@ -101,7 +97,7 @@ class Topics:
         greatest (rank, id) wins, whatever the order. After StoreUnavailable any of them may have gone out: publish all
         of them again.
         """
-        epoch = _new_epoch()
+        epoch = new_epoch()
         calls = [self._publication(publication, epoch) for publication in publications]
         return [_published(reply) for reply in await self._scripts.run_mixed(calls)]
 
@@ -114,7 +110,7 @@ class Topics:
             publication.origin_ms,
             _history_size(options),
             options.history_ttl_s,
-            self.meta_ttl_s(options),
+            meta_ttl_s(options, self._dedupe_window_s),
             epoch,
         )
         if options.kind is TopicKind.LATEST and publication.rank is not None:
@@ -171,11 +167,20 @@ class Topics:
         return Page(_position(epoch, offset), tuple(_stored(entry) for entry in entries), complete=True)
 
     def _lifetime(self, topic: Topic) -> tuple[int, Epoch]:
-        return self.meta_ttl_s(self.options(topic)), _new_epoch()
+        return meta_ttl_s(self.options(topic), self._dedupe_window_s), new_epoch()
 
 
-def _new_epoch() -> Epoch:
+def new_epoch() -> Epoch:
+    """Return a name that no epoch has had before. It only counts where a topic has none yet."""
     return Epoch(secrets.token_urlsafe(6))
+
+
+def meta_ttl_s(namespace: Namespace, dedupe_window_s: int) -> int:
+    """Return for how long a topic keeps its epoch, offset and rank after its last publication, in seconds.
+
+    Longer than its stream, so that an expired stream keeps its place, and than the window in which events are repeated.
+    """
+    return max(namespace.history_ttl_s, dedupe_window_s) + _META_OUTLIVES_S
 
 
 def _history_size(options: Namespace) -> int:

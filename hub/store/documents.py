@@ -1,0 +1,104 @@
+"""Documents: the state of each aggregate, changed by compare-and-set, and who belongs to whom."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link
+from hub.domain.ids import NotificationId, OrderId, ShipmentId, UserId
+from hub.domain.topics import inbox
+from hub.store.connection import Command, read_pipelined
+from hub.store.keys import Keys
+from hub.store.parked_event import in_order
+from hub.store.scripts import Call, Scripts, load_script
+
+_APPLY = load_script("document_apply")
+_ERASE = load_script("user_erase")
+
+_INBOX_PARTS = ("entries", "order", "state", "unread", "collapse")
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """The change is stored as `version`. `parked`: the events that wait for this aggregate, until they are unparked."""
+
+    version: int
+    parked: tuple[bytes, ...] = ()
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Somebody else changed the aggregate since it was read: read again, decide again."""
+
+
+ApplyResult: TypeAlias = Applied | Conflict
+
+
+class Documents:
+    """The documents of one installation. Every method raises StoreUnavailable."""
+
+    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys, *, ttl_s: int) -> None:
+        """Take `ttl_s`: how long an aggregate is kept after its last change. A person is kept until erased."""
+        self._redis = redis
+        self._scripts = scripts
+        self._keys = keys
+        self._ttl_s = ttl_s
+
+    async def read_many(self, aggregates: Sequence[Aggregate]) -> list[Document]:
+        """Return the documents in the order asked, in one round trip; version 0 where there is none."""
+        reads: list[Command] = [("HMGET", self._keys.document(aggregate), "v", "body") for aggregate in aggregates]
+        replies = await read_pipelined(self._redis, reads, what="documents read")
+        return [Document(int(version or 0), body or b"") for version, body in replies]
+
+    async def apply_many(self, changes: Sequence[Change]) -> list[ApplyResult]:
+        """Apply each change whose aggregate still has the expected version, in order and in one round trip.
+
+        A change that is there already is Applied again, so a batch whose fate is unknown is applied once more.
+        """
+        calls = [
+            Call(
+                (self._keys.document(change.aggregate), self._keys.parked(change.aggregate)),
+                (change.expected_version, change.body, self._lifetime_s(change.aggregate)),
+            )
+            for change in changes
+        ]
+        replies = await self._scripts.run_many(_APPLY, calls)
+        return [_applied(change, reply) for change, reply in zip(changes, replies, strict=True)]
+
+    def _lifetime_s(self, aggregate: Aggregate) -> int:
+        return 0 if aggregate.kind is AggregateKind.PERSON else self._ttl_s
+
+    async def link_many(self, links: Sequence[Link]) -> None:
+        """Note which shipments belong to which orders, in one round trip."""
+        commands: list[Command] = []
+        for link in links:
+            key = self._keys.order_shipments(link.order)
+            commands += [("SADD", key, link.shipment), ("EXPIRE", key, self._ttl_s)]
+        await read_pipelined(self._redis, commands, what="documents link")
+
+    async def shipments_of(self, order: OrderId) -> list[ShipmentId]:
+        """Return the shipments of an order, sorted by id."""
+        read: Command = ("SMEMBERS", self._keys.order_shipments(order))
+        (members,) = await read_pipelined(self._redis, [read], what="documents links")
+        return sorted(ShipmentId(member.decode()) for member in members)
+
+    async def erase(self, user: UserId) -> None:
+        """Delete a person's inbox, its history and records, and refuse new entries from then on.
+
+        The document itself is the tombstone: the erasing decision's change has replaced its body. Records of
+        notifications that had left the inbox hold no contact and expire by themselves.
+        """
+        keys, topic = self._keys, inbox(user)
+        read: Command = ("HKEYS", keys.inbox(user, "entries"))
+        (ids,) = await read_pipelined(self._redis, [read], what="documents erase")
+        records = [keys.record(user, NotificationId(entry.decode())) for entry in ids]
+        doomed = [keys.topic_stream(topic), *(keys.inbox(user, part) for part in _INBOX_PARTS), *records]
+        kept = (keys.document(Aggregate(AggregateKind.PERSON, user)), keys.topic_meta(topic))
+        await self._scripts.run(_ERASE, Call((*kept, *doomed), (secrets.token_urlsafe(6),)))
+
+
+def _applied(change: Change, reply: Any) -> ApplyResult:
+    return Applied(change.expected_version + 1, in_order(reply)) if isinstance(reply, list) else Conflict()

@@ -1,0 +1,200 @@
+"""The inbox: a person's notifications in the app, with unread count, paging and states, and its live topic.
+
+What happens to an inbox is published on `inbox:<user>`: `{"type":"notification","unread":N,"notification":{...}}` for a
+new entry, `{"type":"seen"|"read"|"archived","ids":[...],"unread":N}` for entries that moved on. An entry is unread
+while it is unseen or seen, and has not expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.decisions import Aggregate, AggregateKind
+from hub.domain.errors import InputError
+from hub.domain.ids import EffectId, NotificationId, Topic, UserId
+from hub.domain.notifications import EntryState, InboxEntry
+from hub.domain.topics import INBOX, Namespaces, inbox
+from hub.store.clock import Clock, unix_ms
+from hub.store.connection import Command, read_pipelined
+from hub.store.keys import Keys
+from hub.store.records import RECORD_TTL_S
+from hub.store.scripts import Call, Scripts, load_script
+from hub.store.topics import meta_ttl_s, new_epoch
+
+_ADD = load_script("inbox_add")
+_MARK = load_script("inbox_mark")
+_PAGE = load_script("inbox_page")
+
+_RANKS = {EntryState.UNSEEN: 0, EntryState.SEEN: 1, EntryState.READ: 2, EntryState.ARCHIVED: 3}
+_STATES = {str(rank).encode(): state for state, rank in _RANKS.items()}
+MAX_PAGE = 100
+MAX_MARKED = 1_000
+_CURSOR_DIGITS = 15
+_decode = msgspec.json.Decoder(InboxEntry).decode
+
+
+class Created(msgspec.Struct, frozen=True):
+    """The entry is in the inbox; `unread` entries are unread with it."""
+
+    unread: int
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """The notification had been added before: nothing happened."""
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """The person has been erased: nothing happened."""
+
+
+AddResult: TypeAlias = Created | Duplicate | Erased
+
+
+class InboxItem(msgspec.Struct, frozen=True):
+    """An entry and how far the person has come with it."""
+
+    entry: InboxEntry
+    state: EntryState
+
+
+class InboxPage(msgspec.Struct, frozen=True):
+    """Some entries, the newest first. `cursor` asks for those after them, None: there are no more."""
+
+    items: tuple[InboxItem, ...]
+    cursor: str | None
+    unread: int
+
+
+class Inbox:
+    """All inboxes of one installation. Every method raises StoreUnavailable."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        scripts: Scripts,
+        keys: Keys,
+        namespaces: Namespaces,
+        *,
+        size: int,
+        dedupe_window_s: int,
+        ttl_s: int = 90 * 86_400,
+        record_ttl_s: int = RECORD_TTL_S,
+        clock: Clock = unix_ms,
+    ) -> None:
+        """Take `size`, the entries kept for one person, and `ttl_s`, how long an inbox lives after its last entry."""
+        self._redis = redis
+        self._scripts = scripts
+        self._keys = keys
+        self._size = size
+        self._record_ttl_s = record_ttl_s
+        self._clock = clock
+        options = namespaces.of(Topic(INBOX))
+        if options is None:
+            raise ValueError("the inbox namespace is built in and must be there")
+        self._topic_options = (options.history_size, options.history_ttl_s, meta_ttl_s(options, dedupe_window_s))
+        self._lifetimes = (dedupe_window_s, ttl_s, record_ttl_s)
+
+    async def add_many(self, entries: Sequence[tuple[UserId, InboxEntry]]) -> list[AddResult]:
+        """Add entries and publish each on its inbox, in order and in one round trip; each at most once for its id.
+
+        The oldest entries beyond the inbox's size leave; an unseen entry of the same collapse key is replaced. The
+        publication's origin is the entry's `created_ms`. After StoreUnavailable: add all of them again.
+        """
+        epoch, now_ms = new_epoch(), self._clock()
+        calls = [self._addition(user, entry, now_ms, epoch) for user, entry in entries]
+        return [_added(reply) for reply in await self._scripts.run_many(_ADD, calls)]
+
+    def _addition(self, user: UserId, entry: InboxEntry, now_ms: int, epoch: str) -> Call:
+        keys = (
+            *self._topic_keys(user),
+            self._keys.topic_seen(inbox(user), EffectId(entry.id)),
+            *(self._keys.inbox(user, part) for part in ("entries", "order", "state", "unread", "collapse")),
+            self._keys.record(user, entry.id),
+            self._keys.document(Aggregate(AggregateKind.PERSON, user)),
+        )
+        expires: str | int = "+inf" if entry.expires_ms is None else entry.expires_ms
+        content = (msgspec.json.encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
+        bounds = (entry.event_type, self._size, *self._topic_options, epoch, *self._lifetimes)
+        return Call(keys, (*content, *bounds, entry.created_ms))
+
+    async def page(
+        self,
+        user: UserId,
+        *,
+        cursor: str | None,
+        limit: int,
+        unread_only: bool = False,
+        category: str | None = None,
+        archived: bool = False,
+    ) -> InboxPage:
+        """Return up to `limit` (1-100) entries after `cursor`, None: from the newest, and the whole unread count.
+
+        A page never repeats or skips an entry because others came or left meanwhile. `archived` shows the archived
+        entries instead of the others. Raises InputError for a cursor that is none, or a limit out of bounds.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise InputError("limit", f"must be 1 to {MAX_PAGE}")
+        if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS):
+            raise InputError("cursor", "is not one that a page has given")
+        keys = tuple(self._keys.inbox(user, part) for part in ("entries", "order", "state", "unread"))
+        args = (self._clock(), cursor or "", limit, int(unread_only), category or "", int(archived))
+        unread, following, found = await self._scripts.run(_PAGE, Call(keys, args))
+        items = zip(found[::2], found[1::2], strict=True)
+        return InboxPage(tuple(_item(rank, body) for rank, body in items), following.decode() or None, unread)
+
+    async def unread(self, user: UserId) -> int:
+        """Return how many entries are neither read nor expired."""
+        count: Command = ("ZCOUNT", self._keys.inbox(user, "unread"), f"({self._clock()}", "+inf")
+        (unread,) = await read_pipelined(self._redis, [count], what="inbox unread")
+        return int(unread)
+
+    async def mark(self, user: UserId, ids: Sequence[NotificationId] | None, state: EntryState) -> int:
+        """Move entries on to `state`, None: all that are there now; publish those that moved; return the unread count.
+
+        A state never moves back, and ids that are not there are passed over. Raises InputError for more than 1,000 ids.
+        """
+        if ids is None:
+            ids = await self._all_ids(user)
+        if len(ids) > MAX_MARKED:
+            raise InputError("ids", f"must be {MAX_MARKED} at most")
+        keys = (
+            *self._topic_keys(user),
+            *(self._keys.inbox(user, part) for part in ("state", "unread")),
+            *(self._keys.record(user, notification) for notification in ids),
+        )
+        topic_args = (*self._topic_options, new_epoch(), self._record_ttl_s)
+        args = (_RANKS[state], state.value, self._clock(), *topic_args, *ids)
+        return int(await self._scripts.run(_MARK, Call(keys, args)))
+
+    async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
+        """Return the state of each entry, in one round trip; None where it has left the inbox or never was there."""
+        reads: list[Command] = [("HGET", self._keys.inbox(user, "state"), entry) for user, entry in entries]
+        replies = await read_pipelined(self._redis, reads, what="inbox state")
+        return [_STATES[reply[:1]] if reply else None for reply in replies]
+
+    async def _all_ids(self, user: UserId) -> list[NotificationId]:
+        read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)
+        (ids,) = await read_pipelined(self._redis, [read], what="inbox ids")
+        return [NotificationId(entry.decode()) for entry in ids]
+
+    def _topic_keys(self, user: UserId) -> tuple[str, str, str]:
+        topic = inbox(user)
+        return self._keys.topic_meta(topic), self._keys.topic_stream(topic), self._keys.topic_channel(topic)
+
+
+def _added(reply: int) -> AddResult:
+    match reply:
+        case -1:
+            return Duplicate()
+        case -2:
+            return Erased()
+        case unread:
+            return Created(unread)
+
+
+def _item(rank: bytes, body: bytes) -> InboxItem:
+    return InboxItem(_decode(body), _STATES[rank])

@@ -1,0 +1,235 @@
+"""The delay queue: due jobs by lane and shard, claimed under leases.
+
+A person's jobs lie in one shard of each lane. A claim hands a job out for the time of a lease; a worker that dies lets
+its lease run out. The worker calls `begin` before it calls a provider, and `finish`, `retry` or `bury` after it; each
+of these answers False, and leaves the queue alone, where the lease has passed to somebody else.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.ids import JobId
+from hub.domain.notifications import Job, Lane
+from hub.store.clock import Clock, unix_ms
+from hub.store.connection import Command, read_pipelined
+from hub.store.dead_letters import DeadLetter, DeadLetters
+from hub.store.keys import Keys, shard_of
+from hub.store.records import Attempt, Records
+from hub.store.scripts import Call, Script, Scripts, load_script
+
+_SCHEDULE = load_script("job_schedule")
+_CLAIM = load_script("job_claim")
+_BEGIN = load_script("job_begin")
+_FINISH = load_script("job_finish")
+_RETRY = load_script("job_retry")
+
+_FIELDS_PER_JOB = 5
+_decode = msgspec.json.Decoder(Job).decode
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A job in hand, until `lease_until_ms`.
+
+    `attempt` counts the provider calls begun before this claim, `claims` the claims before it (a job that keeps killing
+    its worker has many claims and no attempt). `unknown`: an earlier call may have been taken by the provider.
+    """
+
+    job: Job
+    token: str
+    attempt: int
+    unknown: bool
+    claims: int
+    lease_until_ms: int
+
+
+class _Shard(msgspec.Struct, frozen=True):
+    lane: Lane
+    number: int
+
+
+class Jobs:
+    """The delay queue of one installation. Every method raises StoreUnavailable; all writes may be repeated."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        scripts: Scripts,
+        keys: Keys,
+        dead_letters: DeadLetters,
+        records: Records,
+        *,
+        shards: int,
+        dedupe_window_s: int,
+        clock: Clock = unix_ms,
+    ) -> None:
+        """Take `shards`, the same for all processes, and `dedupe_window_s`: how long a job's id is remembered.
+
+        Fewer shards than before leave the jobs of the missing ones where they are: drain the queue first.
+        """
+        self._redis = redis
+        self._scripts = scripts
+        self._keys = keys
+        self._dead_letters = dead_letters
+        self._records = records
+        self._shards = shards
+        self._dedupe_window_s = dedupe_window_s
+        self._clock = clock
+        self._first_shard = 0
+
+    async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
+        """Put jobs into the queue, in one round trip; False where one of that id is there, done or buried already."""
+        calls = []
+        for job in jobs:
+            shard = self._shard(job)
+            keys = (*self._parts(shard, "due", "body"), self._seen(shard, job.id))
+            calls.append(Call(keys, (job.id, job.due_ms, msgspec.json.encode(job), self._dedupe_window_s)))
+        return [reply == 1 for reply in await self._scripts.run_many(_SCHEDULE, calls)]
+
+    async def claim(self, *, lane: Lane, now_ms: int, lease_ms: int, limit: int) -> list[Claimed]:
+        """Take up to `limit` due jobs of a lane under a lease, in one round trip over all its shards.
+
+        Each shard gives an equal share of `limit`, so that no person's burst keeps the other shards waiting: fewer than
+        `limit` does not mean that no more are due. A job whose lease has run out comes before the ones that are due.
+        """
+        until_ms, token = now_ms + lease_ms, secrets.token_hex(8)
+        shares = list(self._shares(lane, limit))
+        calls = []
+        for shard, share in shares:
+            keys = (*self._parts(shard, "due", "leased", "body", "state"), self._claim_key(shard, token))
+            calls.append(Call(keys, (now_ms, until_ms, share, token)))
+        claimed: list[Claimed] = []
+        replies = await self._scripts.run_many(_CLAIM, calls)
+        for (shard, _), reply in zip(shares, replies, strict=True):
+            for start in range(0, len(reply), _FIELDS_PER_JOB):
+                job_id, body, tries, claims, unknown = reply[start : start + _FIELDS_PER_JOB]
+                job = await self._read(shard, JobId(job_id.decode()), body, token)
+                if job is not None:
+                    claimed.append(Claimed(job, token, tries, bool(unknown), claims, until_ms))
+        return claimed
+
+    async def _read(self, shard: _Shard, job_id: JobId, body: bytes, token: str) -> Job | None:
+        """Return a claimed job; one that cannot be read (of another version) is buried, so that it blocks nobody."""
+        try:
+            return _decode(body)
+        except msgspec.DecodeError as error:
+            await self._put_aside(shard, job_id, body, f"the job cannot be read: {error}")
+            await self._scripts.run(_FINISH, self._finishing(shard, job_id, token, None))
+            return None
+
+    async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
+        """Note that a provider call begins now; False: the lease is lost, the call must not be made.
+
+        `lease_until_ms` prolongs the lease so that it outlasts the call. If the worker dies now, the next claimer is
+        told that the outcome is `unknown`.
+        """
+        shard, job_id = self._shard(claimed.job), claimed.job.id
+        until_ms = lease_until_ms or claimed.lease_until_ms
+        call = Call(self._parts(shard, "leased", "state"), (job_id, claimed.token, until_ms))
+        return bool(await self._scripts.run(_BEGIN, call))
+
+    async def finish(
+        self, claimed: Claimed, *, followed_by: Job | None = None, outcome: str = "", provider_id: str = ""
+    ) -> bool:
+        """Take a job out of the queue for good and schedule the ladder's next step, both or neither.
+
+        `followed_by` is of the same person and lane. `outcome` and the provider's id of the message go into the
+        notification's record. False: the lease is lost, the queue has not changed.
+        """
+        call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by)
+        return await self._run_noted(_FINISH, call, claimed, outcome, provider_id=provider_id)
+
+    def _finishing(self, shard: _Shard, job_id: JobId, token: str, followed_by: Job | None) -> Call:
+        keys = (*self._parts(shard, "leased", "body", "state"), self._seen(shard, job_id))
+        args: tuple[str | bytes | int, ...] = (job_id, token, self._dedupe_window_s)
+        if followed_by is not None:
+            if self._shard(followed_by) != shard:
+                raise ValueError(f"job {followed_by.id} must be of the same person and lane as {job_id}")
+            keys += (*self._parts(shard, "due"), self._seen(shard, followed_by.id))
+            args += (followed_by.id, followed_by.due_ms, msgspec.json.encode(followed_by))
+        return Call(keys, args)
+
+    async def retry(self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False) -> bool:
+        """Give a job back until `due_ms`; `reason` goes into the notification's record.
+
+        `unknown`: the provider may have taken it, and the next claimer is told so. False: the lease is lost, the queue
+        has not changed.
+        """
+        keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
+        call = Call(keys, (claimed.job.id, claimed.token, due_ms, int(unknown)))
+        return await self._run_noted(_RETRY, call, claimed, "unknown" if unknown else "retry", detail=reason)
+
+    async def _run_noted(
+        self, script: Script, call: Call, claimed: Claimed, outcome: str, *, provider_id: str = "", detail: str = ""
+    ) -> bool:
+        runs = [(script, call)]
+        if outcome:
+            job = claimed.job
+            attempt = Attempt(self._clock(), job.step, claimed.attempt, job.channel, outcome, provider_id, detail)
+            runs.append(self._records.noting(job.notification, attempt))
+        return bool((await self._scripts.run_mixed(runs))[0])
+
+    async def bury(self, claimed: Claimed, reason: str) -> bool:
+        """Move a job to the dead letters, for good. False: the lease is lost, the queue has not changed.
+
+        The letter is written before the job leaves the queue: a crash between the two buries it again, as one letter.
+        """
+        shard, job_id = self._shard(claimed.job), claimed.job.id
+        finishing = self._finishing(shard, job_id, claimed.token, None)
+        if await self._holds(shard, job_id, claimed.token):
+            await self._put_aside(shard, job_id, msgspec.json.encode(claimed.job), reason)
+        return await self._run_noted(_FINISH, finishing, claimed, "buried", detail=reason)
+
+    async def _holds(self, shard: _Shard, job_id: JobId, token: str) -> bool:
+        read: Command = ("HGET", *self._parts(shard, "state"), job_id)
+        (state,) = await read_pipelined(self._redis, [read], what="job state")
+        return state is not None and bool(state.endswith(f"|{token}".encode()))
+
+    async def _put_aside(self, shard: _Shard, job_id: JobId, body: bytes, reason: str) -> None:
+        origin = f"job {shard.lane}/{shard.number}"
+        letter = DeadLetter(id=job_id, origin=origin, reason=reason, field="", body=body, at_ms=self._clock())
+        await self._dead_letters.add_many([letter])
+
+    async def depth(self) -> dict[Lane, int]:
+        """Return how many jobs wait or are in hand, by lane."""
+        shards = [_Shard(lane, number) for lane in Lane for number in range(self._shards)]
+        reads: list[Command] = [("HLEN", *self._parts(shard, "body")) for shard in shards]
+        depth = dict.fromkeys(Lane, 0)
+        for shard, count in zip(shards, await read_pipelined(self._redis, reads, what="jobs depth"), strict=True):
+            depth[shard.lane] += count
+        return depth
+
+    async def next_due_ms(self, lane: Lane) -> int | None:
+        """Return when the next job of a lane is due or its lease runs out, None where it has none.
+
+        In the past: something can be claimed now. A job scheduled meanwhile may be due sooner, so sleep in short steps.
+        """
+        keys = [key for number in range(self._shards) for key in self._parts(_Shard(lane, number), "due", "leased")]
+        reads: list[Command] = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in keys]
+        firsts = await read_pipelined(self._redis, reads, what="jobs next due")
+        return min((int(first[1]) for first in firsts if first), default=None)
+
+    def _shares(self, lane: Lane, limit: int) -> Iterator[tuple[_Shard, int]]:
+        """Split `limit` over the shards; what does not divide goes to other shards each time."""
+        share, rest = divmod(limit, self._shards)
+        first, self._first_shard = self._first_shard, (self._first_shard + max(rest, 1)) % self._shards
+        for index in range(self._shards):
+            own = share + (1 if index < rest else 0)
+            if own:
+                yield _Shard(lane, (first + index) % self._shards), own
+
+    def _shard(self, job: Job) -> _Shard:
+        return _Shard(job.lane, shard_of(job.notification.user, self._shards))
+
+    def _parts(self, shard: _Shard, *parts: str) -> tuple[str, ...]:
+        return tuple(self._keys.jobs(shard.lane, shard.number, part) for part in parts)
+
+    def _seen(self, shard: _Shard, job: JobId) -> str:
+        return self._keys.job_seen(shard.lane, shard.number, job)
+
+    def _claim_key(self, shard: _Shard, token: str) -> str:
+        return self._keys.job_claim(shard.lane, shard.number, token)

@@ -1,0 +1,92 @@
+"""Records: what became of one notification, for a week and in a bounded space.
+
+The inbox notes when an entry was added, seen, read and archived; the delivery workers note their attempts.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from redis.asyncio import Redis
+
+from hub.domain.ids import NotificationId, RuleName, UserId
+from hub.domain.notifications import Channel, Notification
+from hub.store.connection import Command, read_pipelined
+from hub.store.keys import Keys
+from hub.store.scripts import Call, Script, Scripts, load_script
+
+RECORD_TTL_S = 7 * 86_400
+MAX_FIELDS = 48
+_ATTEMPT = load_script("record_attempt")
+_FIELD = "attempt:"
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One try of one step of the ladder. `number` counts the tries of the step, from 0.
+
+    `outcome` is a word such as `delivered`, `refused`, `unknown`, `skipped`; `detail` says more to an operator and
+    holds no contact.
+    """
+
+    at_ms: int
+    step: int
+    number: int
+    channel: Channel
+    outcome: str
+    provider_id: str = ""
+    detail: str = ""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is known of a notification. Times are in Unix ms, None: it has not happened, or nobody knows any more."""
+
+    rule: RuleName | None = None
+    event_type: str = ""
+    added_ms: int | None = None
+    seen_ms: int | None = None
+    read_ms: int | None = None
+    archived_ms: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+class Records:
+    """The records of one installation. Every method raises StoreUnavailable."""
+
+    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys, *, ttl_s: int = RECORD_TTL_S) -> None:
+        """Take `ttl_s`: how long a record is kept after its last change."""
+        self._redis = redis
+        self._scripts = scripts
+        self._keys = keys
+        self._ttl_s = ttl_s
+
+    async def record_attempt(self, notification: Notification, attempt: Attempt) -> None:
+        """Note an attempt, replacing what was noted of the same step and number. A full record takes no more."""
+        await self._scripts.run(*self.noting(notification, attempt))
+
+    def noting(self, notification: Notification, attempt: Attempt) -> tuple[Script, Call]:
+        """Return the script run that notes an attempt, for those who have others to send along."""
+        field = f"{_FIELD}{attempt.step}:{attempt.number}"
+        args = (field, msgspec.json.encode(attempt), notification.rule, MAX_FIELDS, self._ttl_s)
+        return _ATTEMPT, Call((self._keys.record(notification.user, notification.id),), args)
+
+    async def read(self, user: UserId, notification: NotificationId) -> Record | None:
+        """Return the record of a notification, attempts in the order of time; None where there is none."""
+        read: Command = ("HGETALL", self._keys.record(user, notification))
+        (fields,) = await read_pipelined(self._redis, [read], what="record read")
+        return _record({name.decode(): value for name, value in fields.items()}) if fields else None
+
+
+def _record(fields: dict[str, bytes]) -> Record:
+    attempts = [msgspec.json.decode(value, type=Attempt) for name, value in fields.items() if name.startswith(_FIELD)]
+
+    def time_ms(name: str) -> int | None:
+        return int(fields[name]) if name in fields else None
+
+    return Record(
+        rule=RuleName(fields["rule"].decode()) if "rule" in fields else None,
+        event_type=fields.get("event_type", b"").decode(),
+        added_ms=time_ms("added_ms"),
+        seen_ms=time_ms("seen_ms"),
+        read_ms=time_ms("read_ms"),
+        archived_ms=time_ms("archived_ms"),
+        attempts=tuple(sorted(attempts, key=lambda attempt: (attempt.at_ms, attempt.step, attempt.number))),
+    )
