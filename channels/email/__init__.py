@@ -1,0 +1,1 @@
+"""Email: the message, the relay's address, connections and their pool, and the channel."""

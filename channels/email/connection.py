@@ -1,0 +1,179 @@
+"""One connection to the relay: at most one mail at a time, and an exact answer to "may it have been taken?".
+
+Until the last byte of a mail begins to be written nothing can have been taken: a failure there is transient. From then
+until a clean reply it is unknown. aiosmtplib's own `data()` does not tell the two apart, so DATA is in two steps here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Awaitable, Callable
+
+import aiosmtplib
+
+from channels.email.message import Mail
+from channels.email.relay import Relay, Security
+from channels.email.replies import Phase, refusal
+from hub.domain.errors import DeliveryError, TransientDeliveryError, UnknownDeliveryError
+
+Committing = Callable[[], Awaitable[None]]
+"""Awaited at the last moment at which a mail can be held back; an error from it does hold it back."""
+
+_OK = 250
+_WILL_FORWARD = 251
+_START_INPUT = 354
+_CLOSING = 421
+_QUIT_TIMEOUT_S = 1.0
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_MALFORMED = -1
+
+
+class StaleConnectionError(TransientDeliveryError):
+    """The connection broke before the mail was handed over: on a reused one, worth another try at once."""
+
+
+class Connection:
+    """A connected session. `clean` says whether another mail may follow; close it otherwise."""
+
+    def __init__(self, client: aiosmtplib.SMTP, *, opened_s: float, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self.used_s = opened_s
+        """When it last had work, monotonic."""
+        self.mails = 0
+        self.clean = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the socket is open as far as this side knows."""
+        return self._client.is_connected
+
+    async def send(self, mail: Mail, *, committing: Committing) -> str:
+        """Hand over one mail and return the relay's words of acceptance.
+
+        Raises:
+            StaleConnectionError: the connection broke before anything could be taken.
+            TransientDeliveryError, PermanentDeliveryError: a clean refusal.
+            UnknownDeliveryError: it broke where the mail may have been taken.
+        """
+        self.clean = False
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._announce(mail)
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, TimeoutError, OSError) as error:
+            raise StaleConnectionError(f"the relay was lost before the mail: {error or 'timeout'}") from error
+        try:
+            await committing()
+        except BaseException:
+            await self._reset()
+            raise
+        await self._start_input()
+        reply = await self._hand_over(mail)
+        self.mails += 1
+        self.clean = True
+        return reply
+
+    async def _announce(self, mail: Mail) -> None:
+        """Say MAIL FROM and RCPT TO."""
+        await self._say(b"MAIL FROM:<%b>" % mail.sender.encode(), expected=(_OK,), phase=Phase.SESSION)
+        recipient = b"RCPT TO:<%b>" % mail.recipient.encode()
+        await self._say(recipient, expected=(_OK, _WILL_FORWARD), phase=Phase.RECIPIENT)
+
+    async def _start_input(self) -> None:
+        try:
+            await self._say(b"DATA", expected=(_START_INPUT,), phase=Phase.CONTENT)
+        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as error:
+            raise StaleConnectionError(f"the relay was lost before the mail: {error}") from error
+
+    async def _hand_over(self, mail: Mail) -> str:
+        protocol = self._client.protocol
+        if protocol is None:
+            raise StaleConnectionError("the relay was lost before the mail")
+        try:
+            # The final dot goes with the rest: there is no moment at which all but the end has been sent.
+            protocol.write(_LEADING_DOT.sub(b"..", mail.message) + b".\r\n")
+            code, text = await protocol.read_response(timeout=self._timeout_s)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise UnknownDeliveryError(f"no clean answer after the mail: {error}") from error
+        if code == _OK:
+            return text
+        if not 400 <= code < 600:  # noqa: PLR2004 - the range of refusals, RFC 5321.
+            raise UnknownDeliveryError(f"no answer that makes sense after the mail: {code}")
+        self.clean = code != _CLOSING
+        raise refusal(code, text, Phase.CONTENT)
+
+    async def _say(self, command: bytes, *, expected: tuple[int, ...], phase: Phase) -> None:
+        try:
+            code, text = await self._client.execute_command(command)
+        except aiosmtplib.SMTPResponseException as error:
+            # A malformed reply: the two sides no longer agree where they are.
+            raise TransientDeliveryError(f"the relay does not speak SMTP: {error.message}") from error
+        if code in expected:
+            return
+        if code != _CLOSING:
+            await self._reset()
+        raise refusal(code, text, phase)
+
+    async def _reset(self) -> None:
+        """Forget the mail begun. Where that does not work, the connection is not clean and will be closed."""
+        try:
+            code, _ = await self._client.execute_command(b"RSET")
+        except (aiosmtplib.SMTPException, OSError):
+            return
+        self.clean = code == _OK
+
+    async def quit(self) -> None:
+        """Close politely, within a second."""
+        try:
+            async with asyncio.timeout(_QUIT_TIMEOUT_S):
+                await self._client.quit()
+        except (aiosmtplib.SMTPException, OSError, TimeoutError):
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._client.close()
+
+
+async def connect(
+    relay: Relay, *, own_name: str, timeout_s: float, now_s: float, tls: ssl.SSLContext | None = None
+) -> Connection:
+    """Open a session: greeting, TLS as the URL demands, EHLO and login, in `timeout_s` altogether.
+
+    Raises:
+        TransientDeliveryError: the relay cannot be reached, or does not want us, or offers less than the URL demands.
+    """
+    client = aiosmtplib.SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        username=relay.user,
+        password=relay.password,
+        local_hostname=own_name,
+        timeout=timeout_s,
+        use_tls=relay.security is Security.TLS,
+        start_tls=relay.security is Security.STARTTLS,
+        tls_context=tls,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await client.ehlo()
+    except BaseException as error:
+        client.close()
+        raise _connect_error(error, relay) from error
+    return Connection(client, opened_s=now_s, timeout_s=timeout_s)
+
+
+def _connect_error(error: BaseException, relay: Relay) -> BaseException:
+    match error:
+        case aiosmtplib.SMTPResponseException() if error.code != _MALFORMED:
+            return refusal(error.code, str(error.message), Phase.SESSION)
+        case aiosmtplib.SMTPException() | OSError():
+            return TransientDeliveryError(f"no session with {relay.host}:{relay.port}: {error or 'timeout'}")
+        case DeliveryError():
+            return error
+        case _:
+            return error
