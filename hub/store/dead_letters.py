@@ -33,6 +33,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
     field: str
     body: bytes
     at_ms: int
+    content_type: str = ""
+    attributes: dict[str, str] = {}
+    """The attributes of an event in binary mode, without which `body` could not be tried again."""
 
 
 class LetterPage(msgspec.Struct, frozen=True):

@@ -102,11 +102,11 @@ class Keys:
     # Operations
 
     def dead_letters(self, part: str) -> str:
-        """One of the structures of the dead letters: index, body."""
+        """One of the structures of the dead letters: index, body, age."""
         return self._tagged("dead", part)
 
     def idempotency(self, caller: str, key: str) -> str:
-        """String with a TTL: the answer given to a write with this Idempotency-Key."""
+        """Hash with a TTL: the claim on an Idempotency-Key, and the answer given."""
         return self._tagged(f"idem:{caller}", key)
 
     def probe_channel(self, worker: str) -> str:
