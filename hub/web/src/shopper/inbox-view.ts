@@ -2,7 +2,7 @@
 
 import { arrange, byId, el, icon } from "../shared/dom";
 import { ago } from "../shared/format";
-import type { Entry, Inbox } from "./inbox";
+import { type Entry, type Inbox, isUnread } from "./inbox";
 import type { Words } from "./words";
 
 export interface InboxActions {
@@ -17,6 +17,10 @@ export interface InboxActions {
 const SEEN_BATCH_MS = 300;
 const AGES_EVERY_MS = 30_000;
 const SHOWN_RATIO = 0.6;
+/** On a phone the orders are below the list, so it begins short. */
+const SHORT = 5;
+const LONG = 20;
+const NARROW = "(max-width: 860px)";
 
 export class InboxView {
   private readonly list = byId("inbox-list");
@@ -28,6 +32,7 @@ export class InboxView {
   private readonly onScreen = new Set<string>();
   private readonly eyes: IntersectionObserver;
   private readonly leaving = new AbortController();
+  private limit = matchMedia(NARROW).matches ? SHORT : LONG;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -39,7 +44,7 @@ export class InboxView {
     const { signal } = this.leaving;
     this.eyes = new IntersectionObserver((changes) => this.look(changes), { threshold: SHOWN_RATIO });
     this.readAll.addEventListener("click", () => actions.readAll(), { signal });
-    this.older.addEventListener("click", () => actions.older(), { signal });
+    this.older.addEventListener("click", () => this.showOlder(), { signal });
     document.addEventListener("visibilitychange", () => this.tellSeenSoon(), { signal });
     const ages = setInterval(() => this.show(), AGES_EVERY_MS);
     signal.addEventListener("abort", () => clearInterval(ages));
@@ -47,7 +52,8 @@ export class InboxView {
 
   /** Bring the page in line with the inbox. `arrived` is the entry that has just come and may ring. */
   show(arrived: Entry | null = null): void {
-    const entries = this.inbox.listed();
+    const all = this.inbox.listed();
+    const entries = all.slice(0, this.limit);
     arrange(
       this.list,
       entries.map((entry) => this.item(entry)),
@@ -55,9 +61,9 @@ export class InboxView {
     if (arrived !== null) this.items.get(arrived.id)?.classList.add("arriving");
     this.forgetItems(entries);
     this.note.hidden = true;
-    this.empty.hidden = entries.length > 0;
+    this.empty.hidden = all.length > 0;
     this.readAll.hidden = this.inbox.unread === 0;
-    this.older.hidden = this.inbox.cursor === null;
+    this.older.hidden = this.inbox.cursor === null && all.length <= this.limit;
     this.tellSeenSoon();
   }
 
@@ -75,9 +81,16 @@ export class InboxView {
     this.list.replaceChildren();
   }
 
+  private showOlder(): void {
+    this.limit += LONG;
+    const lacking = this.inbox.listed().length < this.limit && this.inbox.cursor !== null;
+    if (lacking) this.actions.older();
+    this.show();
+  }
+
   private item(entry: Entry): HTMLLIElement {
     const item = this.items.get(entry.id) ?? this.make(entry);
-    const unread = entry.state === "unseen" || entry.state === "seen";
+    const unread = isUnread(entry, Date.now());
     item.classList.toggle("unread", unread);
     item.querySelector(".unread-mark")?.toggleAttribute("hidden", !unread);
     const time = item.querySelector("time");
@@ -164,20 +177,8 @@ export class InboxView {
   }
 }
 
-const ICONS: Readonly<Record<string, string>> = {
-  order: "bag",
-  orders: "bag",
-  payment: "card",
-  payments: "card",
-  shipment: "van",
-  shipments: "van",
-  delivery: "van",
-  price: "tag",
-  prices: "tag",
-  sale: "tag",
-  sales: "tag",
-  marketing: "tag",
-};
+/** By the categories of the default playbook. */
+const ICONS: Readonly<Record<string, string>> = { orders: "bag", payments: "card", shipping: "van", sales: "tag", prices: "tag" };
 
 function categoryIcon(category: string): string {
   return ICONS[category] ?? "bell";

@@ -12,7 +12,10 @@ export interface Notification {
   readonly title: string;
   readonly body: string;
   readonly created_ms: number;
-  readonly link?: string | null;
+  /** After this Unix time in ms it is no news any more. */
+  readonly expires_ms?: number;
+  /** A newer notification of the same key takes the place of an unseen one. */
+  readonly collapse_key?: string;
   readonly data?: Readonly<Record<string, unknown>>;
 }
 
@@ -32,19 +35,29 @@ export interface InboxPage {
   readonly next_cursor?: string | null;
 }
 
+/** Several may be of one millisecond, so each keeps its place in the hub's order as well: a higher one is newer. */
+type Placed = Entry & { readonly place: number };
+
+/** Whether an entry counts as unread. */
+export function isUnread({ state, expires_ms }: Entry, nowMs: number): boolean {
+  return (state === "unseen" || state === "seen") && (expires_ms ?? Infinity) > nowMs;
+}
+
 export class Inbox {
   unread = 0;
   /** Where the next older page begins; null where there is none. */
   cursor: string | null = null;
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries = new Map<string, Placed>();
   /** Goes up with each message, so that a page asked for earlier cannot set the clock of `unread` back. */
   private heard = 0;
+  private highest = 0;
+  private lowest = 0;
 
   /** Take a publication. Returns the entry where it is one that this page has not had before. */
   apply(message: InboxMessage): Entry | null {
     this.heard += 1;
     this.unread = message.unread;
-    if (message.type === "notification") return this.add({ ...message.notification, state: "unseen" });
+    if (message.type === "notification") return this.arrive(message.notification);
     for (const id of message.ids) this.advance(id, message.type);
     return null;
   }
@@ -59,8 +72,8 @@ export class Inbox {
     if (asked === this.heard) this.unread = page.unread;
     if (newest && asked === this.heard) this.entries.clear();
     for (const entry of page.entries) {
-      this.add(entry);
-      this.advance(entry.id, entry.state);
+      if (this.entries.has(entry.id)) this.advance(entry.id, entry.state);
+      else this.entries.set(entry.id, { ...entry, place: --this.lowest });
     }
     this.cursor = page.next_cursor ?? null;
   }
@@ -81,11 +94,16 @@ export class Inbox {
   listed(): readonly Entry[] {
     return [...this.entries.values()]
       .filter(({ state }) => state !== "archived")
-      .sort((a, b) => b.created_ms - a.created_ms || (a.id < b.id ? 1 : -1));
+      .sort((a, b) => b.created_ms - a.created_ms || b.place - a.place);
   }
 
-  private add(entry: Entry): Entry | null {
-    if (this.entries.has(entry.id)) return null;
+  private arrive(notification: Notification): Entry | null {
+    if (this.entries.has(notification.id)) return null;
+    const key = notification.collapse_key;
+    for (const { id, collapse_key, state } of this.entries.values()) {
+      if (key !== undefined && collapse_key === key && state === "unseen") this.entries.delete(id);
+    }
+    const entry: Placed = { ...notification, state: "unseen", place: ++this.highest };
     this.entries.set(entry.id, entry);
     return entry;
   }

@@ -58,13 +58,16 @@ export class Live {
   subscribe(topic: string, onData: (data: unknown) => void, onReady: (complete: boolean) => void): void {
     if (this.client.getSubscription(topic) !== null) return;
     const subscription = this.client.newSubscription(topic);
-    subscription.on("publication", ({ data }: PublicationContext) => {
-      this.missed += this.catchUp === undefined ? 0 : 1;
-      onData(data);
-    });
+    subscription.on("publication", ({ data }: PublicationContext) => onData(data));
     subscription.on("subscribed", (context: SubscribedContext) => onReady(context.wasRecovering && context.recovered));
     subscription.on("unsubscribed", () => this.drop(subscription));
     subscription.subscribe();
+  }
+
+  /** The last publication of a topic; null where it has none. Rejects where the topic may not be read. */
+  async last(topic: string): Promise<unknown> {
+    const { publications } = await this.client.history(topic, { limit: 1, reverse: true });
+    return publications[0]?.data ?? null;
   }
 
   /** Try again now rather than when the backoff says. */

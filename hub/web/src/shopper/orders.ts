@@ -5,6 +5,8 @@ import type { Happening } from "./words";
 
 /** One step of an order's way, as it stands in the timeline and as it is published. */
 export interface Update {
+  /** The key of the event behind it: the same in the timeline and in the publication. */
+  readonly event: string;
   readonly type: Happening;
   readonly timeMs: number;
   readonly reason: string | null;
@@ -100,11 +102,10 @@ export function expectedMs(order: Order): number | null {
 
 interface RawUpdate {
   readonly type?: string;
-  readonly time?: string;
-  readonly time_ms?: number;
-  readonly reason?: string | null;
-  readonly eta?: string | null;
-  readonly new_eta?: string | null;
+  readonly event?: string;
+  readonly time?: number;
+  readonly reason?: string;
+  readonly eta?: number;
 }
 
 interface RawOrder {
@@ -113,17 +114,15 @@ interface RawOrder {
   readonly timeline?: readonly RawUpdate[];
 }
 
-function updateFrom(raw: RawUpdate): Update | null {
-  const timeMs = raw.time_ms ?? Date.parse(raw.time ?? "");
-  if (raw.type === undefined || Number.isNaN(timeMs)) return null;
-  const etaMs = Date.parse(raw.new_eta ?? raw.eta ?? "");
-  return { type: raw.type as Happening, timeMs, reason: raw.reason ?? null, etaMs: Number.isNaN(etaMs) ? null : etaMs };
+function updateFrom({ type, event, time, reason, eta }: RawUpdate): Update | null {
+  if (type === undefined || event === undefined || time === undefined) return null;
+  return { event, type: type as Happening, timeMs: time, reason: reason ?? null, etaMs: eta ?? null };
 }
 
 /** Both without doubles: the same step may come with the timeline and as a publication. */
 function merged(known: readonly Update[], more: readonly Update[]): readonly Update[] {
-  const byKey = new Map([...known, ...more].map((update) => [`${update.type}@${update.timeMs}`, update]));
-  return [...byKey.values()].sort((a, b) => a.timeMs - b.timeMs);
+  const byEvent = new Map([...known, ...more].map((update) => [update.event, update]));
+  return [...byEvent.values()].sort((a, b) => a.timeMs - b.timeMs);
 }
 
 function begun(order: Order): number {

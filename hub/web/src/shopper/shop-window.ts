@@ -8,8 +8,8 @@ interface SaleMessage {
   readonly type?: string;
   readonly sale_id?: string;
   readonly title?: string;
-  readonly starts_at?: string;
-  readonly ends_at?: string;
+  readonly starts_at?: number;
+  readonly ends_at?: number;
 }
 
 interface PriceMessage {
@@ -47,7 +47,7 @@ export class ShopWindow {
 
   /** Take a publication on `price:<product>`. */
   price(data: unknown): void {
-    const { product_id: id, name, old, new: now } = data as PriceMessage;
+    const { product_id: id, name, old, new: now } = (data ?? {}) as PriceMessage;
     if (id === undefined || old === undefined || now === undefined) return;
     const fell = now.amount_minor < old.amount_minor;
     const row = el(
@@ -87,8 +87,7 @@ export class ShopWindow {
     }
   }
 
-  private time(instant = ""): string {
-    const timeMs = Date.parse(instant);
-    return Number.isNaN(timeMs) ? "" : clock(this.locale, timeMs, Date.now());
+  private time(timeMs: number | undefined): string {
+    return timeMs === undefined ? "" : clock(this.locale, timeMs, Date.now());
   }
 }

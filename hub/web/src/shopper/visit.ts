@@ -21,6 +21,8 @@ export class Visit {
   private readonly inbox = new Inbox();
   private readonly orders = new Orders();
   private readonly watched = new Set<string>();
+  /** Orders that could not be loaded. */
+  private readonly failed = new Set<string>();
   /** Whether the inbox here is what the hub has; false before the first page, and after something was not told. */
   private loaded = false;
   private readonly plate: Plate;
@@ -109,8 +111,7 @@ export class Visit {
   }
 
   private readAll(): void {
-    const ids = this.inbox.listed().filter(({ state }) => state === "unseen" || state === "seen");
-    for (const { id } of ids) this.inbox.advance(id, "read");
+    for (const { id } of this.inbox.listed()) this.inbox.advance(id, "read");
     this.tell("inbox.read", { all: true });
     byId("inbox-title").focus();
   }
@@ -133,8 +134,8 @@ export class Visit {
   private watchOrders(): void {
     const found = this.inbox.listed().map(orderOf);
     for (const id of found.filter((order) => order !== null)) {
-      if (this.watched.size >= MAX_ORDERS) return;
-      if (!this.watched.has(id)) this.watchOrder(id);
+      if (this.failed.has(id)) void this.loadOrder(id);
+      else if (!this.watched.has(id) && this.watched.size < MAX_ORDERS) this.watchOrder(id);
     }
   }
 
@@ -147,17 +148,22 @@ export class Visit {
   }
 
   private async loadOrder(id: string): Promise<void> {
+    this.failed.delete(id);
     try {
       this.orders.load(id, await this.live.rpc("orders.get", { order_id: id }));
       this.ordersView.show();
     } catch {
-      this.watched.delete(id); // Gone, or not yet there: asked for again with the next notification about it.
+      this.failed.add(id); // Asked for again with the next notification about it.
     }
   }
 
   private watchPrices(): void {
     for (const { product_id } of products) {
-      this.live.subscribe(`price:${product_id}`, (data) => this.shopWindow.price(data), () => undefined);
+      const topic = `price:${product_id}`;
+      const show = (data: unknown) => this.shopWindow.price(data);
+      this.live.subscribe(topic, show, (complete) => {
+        if (!complete) this.live.last(topic).then(show, () => undefined); // The next change shows it.
+      });
     }
   }
 }

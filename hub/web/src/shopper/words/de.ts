@@ -3,7 +3,7 @@ import type { Words } from "../words";
 export const de: Words = {
   shopper: "Einkauf",
   publish: "Senden",
-  outbox: "Postausgang",
+  outbox: "Post",
   skip: "Zu den Mitteilungen springen",
   signOut: "Abmelden",
   connecting: "Verbinde …",
