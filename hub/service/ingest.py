@@ -1,0 +1,223 @@
+"""From events to effects: reads what a batch touches, decides, writes the changes, then carries out the effects.
+
+Four round trips to Redis for a batch, however large: read the aggregates, compare-and-set them, read the people to
+notify, write the effects. A crash between any two of them is harmless: the batch was not acknowledged and comes again,
+an aggregate's timeline tells that its change was made, and the same decisions are carried out with the same ids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
+from hub.domain.envelope import Incoming, Rejected
+from hub.domain.errors import StoreUnavailable
+from hub.domain.ids import EffectId
+from hub.domain.rules import Playbook
+from hub.observe import DEAD_LETTERS, DISPATCHED, logger
+from hub.service import kept_events
+from hub.service.batch import NOT_IN_BATCH, Round, Task, aggregates_of, decide_round, event_time
+from hub.service.effects import Effects
+from hub.store.dead_letters import DeadLetter, DeadLetters
+from hub.store.documents import Applied, Documents
+from hub.store.parked import Parked, Parking
+
+_log = logger(__name__)
+_MAX_ROUNDS = 50
+"""One round for each creation that others in the batch wait for, and one for each lost race."""
+_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestLimits:
+    """Bounds on repeating and waiting."""
+
+    replay_window_s: int
+    park_timeout_s: int
+    park_limit: int
+
+
+class Ingest:
+    """Takes decoded events from every way in. All of it is idempotent; calls may run side by side."""
+
+    def __init__(
+        self,
+        *,
+        documents: Documents,
+        parked: Parked,
+        dead_letters: DeadLetters,
+        effects: Effects,
+        playbook: Playbook,
+        limits: IngestLimits,
+        identity: Callable[[], Awaitable[str]],
+        clock: Callable[[], int],
+    ) -> None:
+        """Take `identity`, which asks the Redis server for its run id, and a `clock` in Unix ms."""
+        self._documents = documents
+        self._parked = parked
+        self._dead_letters = dead_letters
+        self._effects = effects
+        self._playbook = playbook
+        self._limits = limits
+        self._identity = identity
+        self._clock = clock
+
+    async def process(self, batch: Sequence[Incoming]) -> list[Outcome]:
+        """Return what became of each event, when every effect of all of them is written.
+
+        Raises StoreUnavailable; the whole batch is then to be given again.
+        """
+        outcomes = [Outcome.IGNORED] * len(batch)
+        await self._work_off([Task(index, incoming) for index, incoming in enumerate(batch)], outcomes)
+        counts = Counter((incoming.event.type, outcome) for incoming, outcome in zip(batch, outcomes, strict=True))
+        for (event_type, outcome), count in counts.items():
+            DISPATCHED.labels(event_type, outcome).inc(count)
+        return outcomes
+
+    async def _work_off(self, tasks: Sequence[Task], outcomes: list[Outcome]) -> None:
+        for _ in range(_MAX_ROUNDS):
+            if not tasks:
+                return
+            tasks = await self._round(tasks, outcomes)
+        raise StoreUnavailable(f"{tasks[0].incoming.event.type} from {tasks[0].incoming.origin} loses every race")
+
+    async def reject(self, letters: Sequence[Rejected]) -> None:
+        """Return when the letters are among the dead letters. Raises StoreUnavailable."""
+        await self._bury([kept_events.letter_of(letter, at_ms=self._clock()) for letter in letters])
+        for letter in letters:
+            DEAD_LETTERS.labels(letter.origin.source, "undecodable").inc()
+            _log.warning("dead letter", origin=str(letter.origin), field=letter.field, reason=letter.reason)
+
+    async def generation(self) -> str:
+        """Return the run id of the Redis server that takes the writes. Raises StoreUnavailable."""
+        return await self._identity()
+
+    async def give_up_parked(self, *, limit: int = 100) -> int:
+        """Move events that waited too long to the dead letters; return how many. Raises StoreUnavailable."""
+        expired = await self._parked.expired(self._clock(), limit)
+        tasks = [_woken(body, aggregate) for aggregate, body in expired]
+        decided = self._decide(tasks, await self._read(tasks))
+        for task, aggregate in decided.parked:
+            waited = f"{aggregate.kind} {aggregate.id} did not appear within {self._limits.park_timeout_s} s"
+            await self._bury([self._letter(task.incoming, waited)])
+            await self._unpark(task)
+        overdue = {id(task) for task, _ in decided.parked}
+        await self._work_off([task for task in tasks if id(task) not in overdue], [])
+        return len(overdue)
+
+    async def _round(self, tasks: Sequence[Task], outcomes: list[Outcome]) -> list[Task]:
+        """Decide the tasks once, write what was decided and return the tasks that are left, in order."""
+        decided = self._decide(tasks, await self._read(tasks))
+        again = await self._park(decided, outcomes)
+        lost, woken = await self._apply(list(decided.changes.values()))
+        woken += await self._wake(decided.replayed - decided.changes.keys())
+        redo = [task for aggregate in lost for task in decided.changed_by[aggregate]]
+        redone = {id(task) for task in redo}
+        settled = [(task, decision) for task, decision in decided.decided if id(task) not in redone]
+        await self._effects.carry_out([decision for _, decision in settled])
+        await self._settle(settled, outcomes)
+        return [*redo, *again, *sorted([*woken, *decided.woken], key=event_time), *decided.later]
+
+    async def _read(self, tasks: Sequence[Task]) -> dict[Aggregate, Document]:
+        aggregates = aggregates_of(tasks)
+        return dict(zip(aggregates, await self._documents.read_many(aggregates), strict=True))
+
+    def _decide(self, tasks: Sequence[Task], documents: dict[Aggregate, Document]) -> Round:
+        return decide_round(
+            tasks,
+            documents,
+            playbook=self._playbook,
+            now_ms=self._clock(),
+            replay_window_ms=self._limits.replay_window_s * _MS,
+        )
+
+    async def _apply(self, changes: Sequence[Change]) -> tuple[list[Aggregate], list[Task]]:
+        """Compare-and-set; return the aggregates that lost the race, and the parked events that were waiting."""
+        lost: list[Aggregate] = []
+        woken: list[Task] = []
+        if not changes:
+            return lost, woken
+        for change, result in zip(changes, await self._documents.apply_many(changes), strict=True):
+            if isinstance(result, Applied):
+                woken += (_woken(body, change.aggregate) for body in result.parked)
+            else:
+                lost.append(change.aggregate)
+        return lost, woken
+
+    async def _wake(self, replayed: AbstractSet[Aggregate]) -> list[Task]:
+        """Return the events that still wait for aggregates whose change was made before."""
+        aggregates = list(replayed)
+        waiting = await self._parked.waiting_many(aggregates) if aggregates else []
+        return [
+            _woken(body, aggregate) for aggregate, bodies in zip(aggregates, waiting, strict=True) for body in bodies
+        ]
+
+    async def _park(self, decided: Round, outcomes: list[Outcome]) -> list[Task]:
+        """Keep the events that wait for an aggregate; return those whose aggregate has appeared meanwhile."""
+        again: list[Task] = []
+        for task, aggregate in decided.parked:
+            if task.parked_under == aggregate:
+                continue  # Woken by a change that was not the one it waits for.
+            match await self._keep(task.incoming, aggregate):
+                case Parking.EXISTS:
+                    again.append(task)
+                    continue
+                case Parking.FULL:
+                    await self._bury([self._letter(task.incoming, f"too many events wait for {aggregate.id}")])
+                    _note(task, Outcome.REJECTED, outcomes)
+                case Parking.KEPT:
+                    _note(task, Outcome.PARKED, outcomes)
+            await self._unpark(task)
+        return again
+
+    async def _keep(self, incoming: Incoming, aggregate: Aggregate) -> Parking:
+        now_ms = self._clock()
+        return await self._parked.park(
+            aggregate,
+            kept_events.encode(incoming),
+            effect=EffectId(incoming.event.key),
+            now_ms=now_ms,
+            deadline_ms=now_ms + self._limits.park_timeout_s * _MS,
+            limit=self._limits.park_limit,
+        )
+
+    async def _settle(self, settled: Sequence[tuple[Task, Decision]], outcomes: list[Outcome]) -> None:
+        """Note the outcomes, bury what contradicts, and forget the parked events that have had their effects."""
+        await self._bury(
+            [
+                self._letter(task.incoming, decision.reason)
+                for task, decision in settled
+                if decision.outcome is Outcome.REJECTED
+            ]
+        )
+        for task, decision in settled:
+            _note(task, decision.outcome, outcomes)
+            await self._unpark(task)
+
+    async def _unpark(self, task: Task) -> None:
+        if task.parked_under is not None:
+            await self._parked.unpark(task.parked_under, [task.parked_as])
+
+    def _letter(self, incoming: Incoming, reason: str) -> DeadLetter:
+        DEAD_LETTERS.labels(incoming.origin.source, "undispatchable").inc()
+        _log.warning("dead letter", origin=str(incoming.origin), type=incoming.event.type, reason=reason)
+        return kept_events.letter_of_event(incoming, reason=reason, at_ms=self._clock())
+
+    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
+        if letters:
+            await self._dead_letters.add_many(letters)
+
+
+def _woken(body: bytes, aggregate: Aggregate) -> Task:
+    return Task(NOT_IN_BATCH, kept_events.decode(body), body, aggregate)
+
+
+def _note(task: Task, outcome: Outcome, outcomes: list[Outcome]) -> None:
+    """Tell the caller what became of an event of its batch; count one that had been parked by an earlier batch."""
+    if task.index == NOT_IN_BATCH:
+        DISPATCHED.labels(task.incoming.event.type, outcome).inc()
+    else:
+        outcomes[task.index] = outcome
