@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import EffectId
-from hub.store.clock import Clock, unix_ms
 from hub.store.connection import Command, read_pipelined
 from hub.store.keys import Keys
 from hub.store.parked_event import in_order, split
@@ -42,17 +41,16 @@ class Parked:
     A parked event leaves only by `unpark`, which the caller does after it has dealt with it: none is lost on the way.
     """
 
-    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys, *, clock: Clock = unix_ms) -> None:
+    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys) -> None:
         self._redis = redis
         self._scripts = scripts
         self._keys = keys
-        self._clock = clock
 
     async def park(
-        self, aggregate: Aggregate, body: bytes, *, effect: EffectId, deadline_ms: int, limit: int
+        self, aggregate: Aggregate, body: bytes, *, effect: EffectId, now_ms: int, deadline_ms: int, limit: int
     ) -> Parking:
         """Keep an event until `deadline_ms`, once for each `effect`; `limit` at most wait for one aggregate."""
-        ttl_s = max(deadline_ms - self._clock(), 0) // 1_000 + _OUTLIVES_S
+        ttl_s = max(deadline_ms - now_ms, 0) // 1_000 + _OUTLIVES_S
         keys = (self._keys.document(aggregate), self._keys.parked(aggregate))
         parking = _PARKINGS[await self._scripts.run(_PARK, Call(keys, (effect, deadline_ms, body, limit, ttl_s)))]
         if parking is Parking.KEPT:
