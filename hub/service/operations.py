@@ -92,6 +92,10 @@ class Http:
         return self.method == "POST"
 
 
+Handler = Callable[[Call, Req], Awaitable[Res]]
+"""Carries an operation out. Raises DoorbellError: InputError, OperationFailed, StoreUnavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[Req, Res]):
     """One thing a caller can ask Doorbell to do.
@@ -106,7 +110,7 @@ class Operation(Generic[Req, Res]):
     response: type[Res]
     roles: frozenset[Role]
     http: Http
-    handler: Callable[[Call, Req], Awaitable[Res]]
+    handler: Handler[Req, Res]
     rate: Rate
     repeat: Repeat
     errors: tuple[Failure, ...] = ()
