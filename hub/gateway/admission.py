@@ -1,0 +1,48 @@
+"""How many may come in: a budget of handshakes per second, and room for their descriptors."""
+
+from __future__ import annotations
+
+import random
+import resource
+
+_RESERVED = 256
+"""Descriptors kept for Redis, HTTP requests, files and whoever is just being refused."""
+
+
+def connection_limit(configured: int) -> int:
+    """Return how many connections a worker may hold: what is configured, but never what descriptors do not allow."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return configured or 1_000_000
+    room = max(1, soft - min(_RESERVED, soft // 2))
+    return min(configured, room) if configured else room
+
+
+class Admission:
+    """Lets handshakes in. Refuses early and cheaply: an accepted one costs a token check and a round trip to Redis."""
+
+    def __init__(self, *, per_second: int, max_connections: int, now_s: float) -> None:
+        self._per_second = per_second
+        self._max_connections = max_connections
+        self._budget = float(per_second)
+        self._refilled_s = now_s
+        self.closed = False
+        """Set while draining: nobody comes in any more."""
+
+    def refuse(self, *, connections: int, now_s: float) -> str | None:
+        """Return None to let one more in beside `connections`, or else the reason: draining, full, busy."""
+        if self.closed:
+            return "draining"
+        if connections >= self._max_connections:
+            return "full"
+        budget = self._budget + (now_s - self._refilled_s) * self._per_second
+        self._refilled_s = now_s
+        self._budget = min(float(self._per_second), budget)
+        if self._budget < 1.0:
+            return "busy"
+        self._budget -= 1.0
+        return None
+
+    def retry_after_s(self) -> int:
+        """Return when somebody who was refused may try again, spread so that they do not all come at once."""
+        return random.randint(1, 5)

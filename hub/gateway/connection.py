@@ -1,0 +1,392 @@
+"""One WebSocket connection: bytes to commands, effects to bytes. No task and no timer of its own.
+
+It carries out what its session decides and reports back what became of it. A write is one `transport.write` of frames
+that are encoded already. While its socket is full it is `paused`: it reads nothing and is written nothing but what is
+under way, and afterwards its subscriptions catch up from the stream. So a slow client costs its socket buffer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import assert_never
+
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol as Parser
+
+from hub.domain.ids import Topic
+from hub.domain.permission import Identity, TokenError, TokenExpired, TokenInvalid
+from hub.domain.topics import Position
+from hub.gateway.arrivals import Ask, Seats
+from hub.gateway.audience import topics_of
+from hub.gateway.commands import call, join, read_history
+from hub.gateway.frames import close_frame, holds_whole_messages, text_frame
+from hub.gateway.subscriptions import Subscription
+from hub.gateway.worker import Worker
+from hub.protocol import codes
+from hub.protocol.codec import PING, decode_frame, join_lines
+from hub.protocol.codes import CommandError, Disconnect
+from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
+from hub.protocol.session import Session, State
+
+_PING_FRAME = text_frame(PING)
+_CLOSE_TIMEOUT_S = 5.0
+"""How long a client may take to hang up after it was told to."""
+_SLOW_TIMEOUT_S = 30.0
+"""How long a socket may stay full."""
+_EXPIRY_GRACE_S = 2.0
+"""For a refresh that is on its way when the token ends."""
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection, from the handshake's answer on. Also the `Receiver` of its subscriptions."""
+
+    __slots__ = (
+        "_awaiting_pong",
+        "_closing",
+        "_due_s",
+        "_fragments",
+        "_full_since_s",
+        "_parser",
+        "_pinged",
+        "_transport",
+        "_worker",
+        "paused",
+        "session",
+        "slot",
+        "write",
+    )
+
+    write: Callable[[bytes], None]
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._transport: asyncio.Transport | None = None
+        self._parser: Parser | None = None
+        self._fragments: bytearray | None = None
+        self._closing = False
+        self._awaiting_pong = False
+        self._pinged = False
+        self._full_since_s: float | None = None
+        self._due_s = 0.0
+        self.session: Session[Subscription] = Session(worker.client_id(), worker.limits)
+        self.paused = False
+        self.slot = -1
+
+    # The transport
+
+    def adopt(self, transport: asyncio.Transport, response: bytes) -> None:
+        """Take over a transport whose handshake is accepted, and answer it."""
+        worker = self._worker
+        self._transport = transport
+        self.write = transport.write
+        transport.set_protocol(self)
+        high = worker.settings.write_buffer_bytes
+        transport.set_write_buffer_limits(high=high, low=high // 4)
+        worker.connections.add(self)
+        worker.tally.accepted["accepted"] += 1
+        transport.write(response)
+        self._wake_at(worker.now_s() + worker.settings.connect_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything."""
+        worker = self._worker
+        worker.wheel.clear(self)
+        worker.connections.discard(self)
+        self._closing = True
+        self._transport = None
+        self._parser = None
+        self.paused = True
+        self._leave(self.session.closed())
+
+    def eof_received(self) -> bool:
+        """A client that stops sending has left."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The socket is full: stop reading too, for every command makes a reply."""
+        self.paused = True
+        self._full_since_s = self._worker.now_s()
+        if self._transport is not None and not self._closing:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The socket has drained: go on, with what was missed first."""
+        self.paused = False
+        self._full_since_s = None
+        if self._transport is None or self._closing:
+            return
+        self._transport.resume_reading()
+        if self.session.state is State.CONNECTED:
+            # No ping was sent meanwhile, and the client waits for one.
+            self._pinged = False
+            self._due_s = self._worker.now_s()
+            self._wake()
+        for seat in self.session.subscriptions.values():
+            if isinstance(seat, Subscription):
+                self._worker.recovery.request(seat)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent."""
+        if self._closing:
+            return
+        parser = self._parser
+        if parser is None:
+            if holds_whole_messages(data):
+                parser = self._worker.parsers.shared()
+            else:
+                parser = self._parser = self._worker.parsers.new()
+        parser.receive_data(data)
+        answers = parser.data_to_send()
+        self._awaiting_pong = False
+        for frame in parser.events_received():
+            if isinstance(frame, Frame):
+                self._frame(frame)
+        self._answer(parser, answers)
+
+    def _answer(self, parser: Parser, answers: Iterable[bytes]) -> None:
+        """Write what the WebSocket protocol itself has to say: pongs, and the end."""
+        if self._closing:
+            return
+        for answer in answers:
+            if answer:
+                self.write(answer)
+            else:
+                # The end of the stream: the parser has failed the connection, or the client has closed it.
+                code = parser.close_sent.code if parser.close_sent is not None else 0
+                self._hang_up(code, by_client=parser.close_rcvd is not None)
+
+    def _frame(self, frame: Frame) -> None:
+        opcode, final = frame.opcode, frame.fin
+        data = bytes(frame.data)
+        if self._closing:
+            return
+        if opcode is Opcode.TEXT and final:
+            self._text(data)
+        elif opcode is Opcode.BINARY:
+            self.perform(self.session.close(codes.INAPPROPRIATE_PROTOCOL))
+        elif opcode is Opcode.TEXT:
+            self._fragments = bytearray(data)
+        elif opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments += data
+            if final:
+                whole, self._fragments = self._fragments, None
+                self._text(whole)
+
+    def _text(self, text: bytes | bytearray) -> None:
+        if not text.isascii():
+            try:
+                text.decode()
+            except UnicodeDecodeError:
+                self.perform(self.session.close(codes.INVALID_TEXT))
+                return
+        now_s = self._worker.now_s()
+        commands = decode_frame(text)
+        if not commands:
+            self.perform(self.session.close(codes.BAD_REQUEST))
+            return
+        effects: list[Effect] = []
+        for command in commands:
+            effects += self.session.receive(command, now_s)
+        self.perform(effects)
+
+    # Effects
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Carry effects out in order; what is to be sent goes into one frame."""
+        lines: list[bytes] = []
+        for effect in effects:
+            match effect:
+                case Send(line):
+                    lines.append(line)
+                case Close(why):
+                    self._flush(lines)
+                    self._close(why)
+                    return
+                case Leave(seat):
+                    self._worker.leave(seat)
+                case Authenticate(command_id, token, positions):
+                    self._authenticate(command_id, token, positions)
+                case Renew(command_id, token):
+                    self._renew(command_id, token)
+                case Join():
+                    self._worker.spawn(join(self, self._worker, effect))
+                case ReadHistory():
+                    self._worker.spawn(read_history(self, self._worker, effect))
+                case Call():
+                    self._worker.spawn(call(self, self._worker, effect))
+                case _:
+                    assert_never(effect)
+        self._flush(lines)
+
+    def _flush(self, lines: list[bytes]) -> None:
+        if lines and not self._closing:
+            self.write(text_frame(lines[0] if len(lines) == 1 else join_lines(lines)))
+            lines.clear()
+
+    def _leave(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Leave):
+                self._worker.leave(effect.seat)
+
+    def _authenticate(self, command_id: int, token: str, positions: Mapping[str, Position]) -> None:
+        identity = self._identity(command_id, token)
+        if identity is None:
+            return
+        topics = topics_of(identity)
+        if topics is None:
+            self.perform(self.session.close(codes.INVALID_TOKEN))
+            return
+        self.session.admitted(identity)
+        since: dict[Topic, Position | None] = {topic: positions.get(topic) for topic in topics}
+        self._worker.arrivals.ask(Ask(self, command_id, since, connect=True))
+
+    def _identity(self, command_id: int, token: str) -> Identity | None:
+        """Return whose token it is; or else tell the client, and return None."""
+        try:
+            if not token:
+                self.perform(self.session.refused(command_id, codes.unauthorized()))
+                return None
+            identity = self._worker.access.authenticate(token)
+        except TokenInvalid:
+            self.perform(self.session.close(codes.INVALID_TOKEN))
+        except TokenExpired:
+            self.perform(self.session.refused(command_id, codes.token_expired()))
+        except TokenError:
+            self.perform(self.session.refused(command_id, codes.internal()))
+        else:
+            return identity
+        return None
+
+    def _renew(self, command_id: int, token: str) -> None:
+        identity = self._identity(command_id, token)
+        if identity is not None:
+            self.perform(self.session.renewed(command_id, identity, unix_s=int(self._worker.unix_s())))
+            self._wake()
+
+    def arrived(self, ask: Ask, outcome: Seats | CommandError) -> None:
+        """Take the subscriptions that were asked for, or the reason why there are none."""
+        session = self.session
+        if isinstance(outcome, CommandError):
+            if ask.connect:
+                self.perform(session.refused(ask.command_id, outcome))
+            else:
+                (topic,) = ask.since
+                self.perform(session.not_joined(ask.command_id, topic, outcome))
+            return
+        self._worker.subscriptions += len(outcome)
+        if not ask.connect:
+            for topic, (seat, start) in outcome.items():
+                self.perform(session.joined(ask.command_id, topic, seat, start))
+            return
+        now_s = self._worker.now_s()
+        self.perform(session.connected(ask.command_id, outcome, unix_s=int(self._worker.unix_s())))
+        if session.state is State.CONNECTED:
+            self._due_s = now_s + self._worker.limits.ping_s * random.uniform(0.2, 1.0)
+            self._wake()
+
+    def insufficient(self, subscription: Subscription) -> None:
+        """A subscription has left its topic, because what it missed can no longer be told."""
+        if subscription.server_side:
+            self.perform(self.session.close(codes.INSUFFICIENT_STATE))
+        else:
+            self._worker.subscriptions -= 1
+            self._worker.directory.released(subscription.topic)
+            self.perform(self.session.ended(subscription.topic.name, codes.UNSUBSCRIBED_INSUFFICIENT))
+
+    # Time
+
+    def on_time(self, now_s: float) -> None:
+        """The wheel has come round: do what is due."""
+        if self._closing:
+            if self._transport is not None:
+                self._transport.abort()
+        elif self.session.state is not State.CONNECTED:
+            self._until_connected(now_s)
+        elif self._expired():
+            self.perform(self.session.close(codes.EXPIRED))
+        elif now_s < self._due_s:
+            self._wake()
+        else:
+            self._heartbeat(now_s)
+
+    def _until_connected(self, now_s: float) -> None:
+        if now_s < self._due_s:
+            self._wake_at(self._due_s)
+        else:
+            self.perform(self.session.close(codes.STALE))
+
+    def _heartbeat(self, now_s: float) -> None:
+        settings, limits = self._worker.settings, self._worker.limits
+        if self._full_since_s is not None:
+            # A ping would only wait behind the rest, and the answer is not read.
+            if now_s - self._full_since_s >= _SLOW_TIMEOUT_S:
+                self.perform(self.session.close(codes.SLOW))
+                return
+            self._awaiting_pong = False
+            self._due_s = self._full_since_s + _SLOW_TIMEOUT_S
+        elif self._awaiting_pong:
+            self.perform(self.session.close(codes.NO_PONG))
+            return
+        elif self._pinged:
+            self._pinged = False
+            self._due_s = now_s + max(0.0, limits.ping_s - settings.pong_timeout_s)
+        else:
+            self.write(_PING_FRAME)
+            self._awaiting_pong = self._pinged = True
+            self._due_s = now_s + min(settings.pong_timeout_s, limits.ping_s)
+        self._wake()
+
+    def _expired(self) -> bool:
+        identity = self.session.identity
+        if identity is None or identity.expires_s is None:
+            return False
+        return self._worker.unix_s() >= identity.expires_s + _EXPIRY_GRACE_S
+
+    def _wake(self) -> None:
+        """Be called at the next ping, or when the token ends, whichever is first."""
+        if self._closing:
+            return
+        due_s = self._due_s
+        identity = self.session.identity
+        if identity is not None and identity.expires_s is not None:
+            left_s = identity.expires_s + _EXPIRY_GRACE_S - self._worker.unix_s()
+            due_s = min(due_s, self._worker.now_s() + left_s)
+        self._worker.wheel.set(self, due_s)
+
+    def _wake_at(self, due_s: float) -> None:
+        self._due_s = due_s
+        self._worker.wheel.set(self, due_s)
+
+    # The end
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _close(self, why: Disconnect) -> None:
+        """Say goodbye and wait for the client to hang up, so that it reads the reason."""
+        if self._closing:
+            return
+        self.write(close_frame(why.code, why.reason))
+        self._hang_up(why.code, by_client=False)
+
+    def _hang_up(self, code: int, *, by_client: bool) -> None:
+        transport = self._transport
+        if self._closing or transport is None:
+            return
+        self._closing = True
+        self.paused = True
+        self._leave(self.session.closed())
+        if by_client:
+            transport.close()
+            return
+        self._worker.tally.disconnected[code] += 1
+        if transport.can_write_eof():
+            # Closing with unread bytes would reset the connection and could destroy the close frame on its way.
+            transport.write_eof()
+            self._worker.wheel.set(self, self._worker.now_s() + _CLOSE_TIMEOUT_S)
+        else:
+            transport.close()

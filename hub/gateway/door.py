@@ -1,0 +1,154 @@
+"""The one door: a listening port for WebSocket connections and for everything else.
+
+A door reads the head of the first request, within its own time and size limits. A request for the gateway's path is
+answered here, and the transport then belongs to a `Connection`. Any other transport is handed to the HTTP server with
+all that has been read. Where a kept-alive HTTP connection asks for an upgrade later, that arrives inside the HTTP
+server: see `Gateway.upgrade_from_http`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+
+from websockets.http11 import Request
+
+from hub.gateway.admission import Admission
+from hub.gateway.connection import Connection
+from hub.gateway.handshake import SWITCHING, BadHead, Handshake, asks_for_websocket, parse_head, refusal
+from hub.gateway.worker import Worker
+
+_MAX_HEAD_BYTES = 16_384
+_LINGER_S = 2.0
+"""How long a client that was refused may take to hang up."""
+
+
+class Reception:
+    """Decides about handshakes, wherever they come in."""
+
+    def __init__(self, worker: Worker, handshake: Handshake, admission: Admission) -> None:
+        self._worker = worker
+        self._handshake = handshake
+        self._admission = admission
+
+    @property
+    def worker(self) -> Worker:
+        """What the connections share."""
+        return self._worker
+
+    def receive(self, request: Request, transport: asyncio.Transport) -> Connection | bytes:
+        """Make the transport a connection; or return the response that refuses it."""
+        worker = self._worker
+        reason = self._admission.refuse(connections=len(worker.connections), now_s=worker.now_s())
+        if reason is not None:
+            worker.tally.accepted[reason] += 1
+            retry_after_s = self._admission.retry_after_s()
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later.\n", retry_after_s=retry_after_s)
+        response = self._handshake.answer(request)
+        if response.status_code != SWITCHING:
+            worker.tally.accepted[f"refused_{response.status_code}"] += 1
+            return response.serialize()
+        connection = Connection(worker)
+        connection.adopt(transport, response.serialize())
+        return connection
+
+
+class Door(asyncio.Protocol):
+    """A transport of which nobody knows yet what it wants."""
+
+    __slots__ = ("_buffer", "_http", "_reception", "_transport", "slot")
+
+    def __init__(self, reception: Reception, http: Callable[[], asyncio.Protocol]) -> None:
+        """Take `http`, which makes the protocol of an HTTP connection."""
+        self._reception = reception
+        self._http = http
+        self._transport: asyncio.Transport | None = None
+        self._buffer: bytes | bytearray = b""
+        self.slot = -1
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the client its time."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio promises for a stream
+        self._transport = transport
+        worker = self._reception.worker
+        worker.wheel.set(self, worker.now_s() + worker.settings.handshake_timeout_s)
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for the head to be complete."""
+        transport = self._transport
+        if transport is None:
+            return
+        self._buffer = self._buffer + data if self._buffer else data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > _MAX_HEAD_BYTES:
+                self._refuse(transport, refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large.\n"))
+            return
+        head, rest = bytes(self._buffer[: end + 4]), bytes(self._buffer[end + 4 :])
+        self._buffer = b""
+        if not asks_for_websocket(head):
+            self._hand_over(transport, head + rest)
+            return
+        try:
+            request = parse_head(head)
+        except BadHead:
+            self._refuse(transport, refusal(HTTPStatus.BAD_REQUEST, "This is no HTTP request.\n"))
+            return
+        outcome = self._reception.receive(request, transport)
+        if isinstance(outcome, bytes):
+            self._refuse(transport, outcome)
+            return
+        self._done()
+        if rest:
+            outcome.data_received(rest)
+
+    def _hand_over(self, transport: asyncio.Transport, read: bytes) -> None:
+        self._done()
+        protocol = self._http()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(read)
+
+    def _refuse(self, transport: asyncio.Transport, response: bytes) -> None:
+        self._done()
+        transport.write(response)
+        if transport.can_write_eof():
+            transport.write_eof()
+            worker = self._reception.worker
+            self._transport = None
+            worker.wheel.set(_Lingering(transport), worker.now_s() + _LINGER_S)
+        else:
+            transport.close()
+
+    def _done(self) -> None:
+        self._transport = None
+        self._reception.worker.wheel.clear(self)
+
+    def on_time(self, now_s: float) -> None:
+        """The client has not managed to say what it wants."""
+        if self._transport is not None:
+            self._reception.worker.tally.accepted["timeout"] += 1
+            self._refuse(self._transport, refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.\n"))
+
+    def eof_received(self) -> bool:
+        """A client that stops sending has left."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left."""
+        self._done()
+
+
+class _Lingering:
+    """A transport that was refused and is dropped if the client does not hang up."""
+
+    __slots__ = ("_transport", "slot")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.slot = -1
+
+    def on_time(self, now_s: float) -> None:
+        """Drop it."""
+        self._transport.abort()

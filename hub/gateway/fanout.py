@@ -1,0 +1,148 @@
+"""From a pub/sub message to the sockets of its subscribers.
+
+A publication is encoded once, and the same bytes are written to everybody. Topics with few subscribers are written at
+once, inside the read. Those with many are written in slices, a slice of one topic after a slice of another and the
+loop's other work in between, so that a broadcast never holds up one person's message.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from hub.domain.ids import Epoch
+from hub.domain.topics import Position, TopicKind
+from hub.gateway.frames import text_frame
+from hub.gateway.recovery import Recovery
+from hub.gateway.subscriptions import Broadcast, LiveTopic, Subscription
+from hub.gateway.tally import Tally
+from hub.observe import logger
+from hub.protocol.codec import encode_publication
+
+_SLICE = 100
+"""Sockets written to before others get their turn: about a millisecond."""
+_BACKLOG = 64
+"""Publications of one topic that may wait for their turn. Beyond, subscribers catch up from the stream instead."""
+_log = logger(__name__)
+
+
+class FanOut:
+    """Writes publications to their local subscribers."""
+
+    def __init__(
+        self,
+        recovery: Recovery,
+        tally: Tally,
+        *,
+        call_soon: Callable[[Callable[[], None]], object],
+        clock_s: Callable[[], float] = time.perf_counter,
+        unix_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """Take `call_soon`, which runs something after the loop has seen to what else is due."""
+        self._recovery = recovery
+        self._tally = tally
+        self._call_soon = call_soon
+        self._clock_s = clock_s
+        self._unix_ms = unix_ms
+        self._busy: deque[LiveTopic] = deque()
+
+    def receive(self, topic: LiveTopic, message: bytes) -> None:
+        """Take one pub/sub message: `<epoch>:<offset>:<origin_ms>:<data>`, offset 0 where the topic has no history."""
+        read_s = self._clock_s()
+        try:
+            epoch, offset_text, origin_text, data = message.split(b":", 3)
+            position = Position(Epoch(epoch.decode()), int(offset_text))
+            origin_ms = int(origin_text)
+        except ValueError:
+            _log.warning("pubsub_message_malformed", namespace_kind=topic.kind)
+            return
+        if topic.recoverable:
+            self._note(topic, position)
+        if not topic.subscribers:
+            return
+        frame = text_frame(encode_publication(topic.name, data, position.offset))
+        publication = Broadcast(frame, position.offset, origin_ms=origin_ms, read_s=read_s)
+        if topic.backlog is None and len(topic.subscribers) <= _SLICE:
+            self._write(topic, publication, topic.subscribers)
+            self._done(publication)
+        else:
+            self._enqueue(topic, publication)
+
+    def _note(self, topic: LiveTopic, position: Position) -> None:
+        before = topic.head
+        if not topic.heard_of(position):
+            self._tally.gaps["epoch"] += 1
+            # What was published in the new epoch so far is in the stream.
+            self._recovery.restarted(topic, Position(position.epoch, position.offset - 1))
+            topic.head = position.offset
+        elif position.offset > before + 1 and topic.subscribers and topic.kind is not TopicKind.LATEST:
+            self._tally.gaps["offset"] += 1
+
+    def _enqueue(self, topic: LiveTopic, publication: Broadcast) -> None:
+        if topic.backlog is None:
+            topic.backlog = deque()
+            if not self._busy:
+                self._call_soon(self._step)
+            self._busy.append(topic)
+        backlog = topic.backlog
+        if topic.kind is TopicKind.LATEST and backlog and backlog[-1].subscribers is None:
+            backlog.pop()
+        elif len(backlog) >= _BACKLOG:
+            # Keep the one that is under way. The rest is read from the stream as soon as a later one shows the gap.
+            del backlog[1]
+        backlog.append(publication)
+
+    def _step(self) -> None:
+        """Write one slice of the topic whose turn it is."""
+        topic = self._busy[0]
+        backlog = topic.backlog
+        if backlog:
+            publication = backlog[0]
+            if publication.subscribers is None:
+                # Who joins or leaves from here on shows in offsets and `attached`.
+                publication.subscribers = [*topic.subscribers]
+            until = publication.at + _SLICE
+            self._write(topic, publication, publication.subscribers[publication.at : until])
+            publication.at = until
+            if until >= len(publication.subscribers):
+                backlog.popleft()
+                self._done(publication)
+        self._busy.popleft()
+        if backlog:
+            self._busy.append(topic)
+        else:
+            topic.backlog = None
+        if self._busy:
+            self._call_soon(self._step)
+
+    def _write(self, topic: LiveTopic, publication: Broadcast, subscribers: Sequence[Subscription]) -> None:
+        frame = publication.frame
+        offset = publication.offset
+        exact = topic.kind is not TopicKind.LATEST
+        written = 0
+        behind: list[Subscription] = []
+        for subscription in subscribers:
+            receiver = subscription.receiver
+            if offset:
+                ahead = offset - subscription.offset
+                if ahead <= 0 or receiver.paused:
+                    continue
+                if ahead > 1 and exact:
+                    behind.append(subscription)
+                    continue
+                if subscription.index < 0:
+                    continue
+                subscription.offset = offset
+            elif receiver.paused or subscription.index < 0:
+                continue
+            receiver.write(frame)
+            written += 1
+        self._tally.live += written
+        for subscription in behind:
+            self._recovery.request(subscription)
+
+    def _done(self, publication: Broadcast) -> None:
+        self._tally.fan_out.add(self._clock_s() - publication.read_s)
+        if publication.origin_ms:
+            self._tally.event_to_socket.add(max(0, self._unix_ms() - publication.origin_ms) / 1000)

@@ -1,0 +1,258 @@
+"""The gateway of one worker: puts its parts together and runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from hub.domain.ids import Topic
+from hub.domain.topics import Namespace, Namespaces
+from hub.gateway.admission import Admission, connection_limit
+from hub.gateway.arrivals import Arrivals
+from hub.gateway.directory import Directory
+from hub.gateway.door import Door, Reception
+from hub.gateway.fanout import FanOut
+from hub.gateway.handshake import Handshake, request_of
+from hub.gateway.ports import Access, Operations, Topics
+from hub.gateway.positions import PositionCheck
+from hub.gateway.recovery import Recovery
+from hub.gateway.subscriptions import LiveTopic
+from hub.gateway.tally import Tally
+from hub.gateway.wheel import Wheel
+from hub.gateway.worker import Worker
+from hub.observe import logger
+from hub.protocol import codes
+from hub.protocol.session import Limits
+from hub.settings import Gateway as Settings
+from hub.store.keys import Keys
+from hub.store.pubsub import PubSub
+
+_DRAIN_STEP_S = 0.1
+_FLUSH_S = 1.0
+_log = logger(__name__)
+
+
+class Gateway:
+    """Serves the WebSocket connections of one worker, and hands on what is not for it.
+
+    Use it as `async with`, inside a running loop; listen with `loop.create_server(gateway.protocol_factory, …)`.
+    Redis need not be there at the start: until it is, clients are told to come again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        redis_url: str,
+        keys: Keys,
+        namespaces: Namespaces,
+        access: Access,
+        operations: Operations,
+        topics: Topics,
+        http: Callable[[], asyncio.Protocol],
+        version: str = "",
+    ) -> None:
+        """Take `http`, which makes the protocol of each connection that is not for the gateway."""
+        tally = Tally()
+        wheel = Wheel(now_s=time.monotonic())
+        self._keys = keys
+        self._probe = _Probe(secrets.token_hex(5))
+        self._pubsub: PubSub[LiveTopic] = PubSub(redis_url, on_message=self._on_message, on_gap=self._on_gap)
+        self._directory = Directory(self._pubsub, namespaces, channel_of=keys.topic_channel)
+        self._recovery = Recovery(topics, tally)
+        self._fan_out = FanOut(self._recovery, tally, call_soon=asyncio.get_running_loop().call_soon)
+        self._arrivals = Arrivals(self._directory, topics, self._recovery)
+        self._check = PositionCheck(
+            self._directory, topics, self._recovery, tally, interval_s=settings.position_check_s
+        )
+        limits = Limits(
+            version=f"doorbell {version}".strip(),
+            ping_s=max(1, round(settings.ping_interval_s)),
+            max_subscriptions=settings.max_subscriptions,
+            max_commands_per_second=settings.max_commands_per_second,
+        )
+        self._worker = Worker(
+            settings,
+            limits=limits,
+            access=access,
+            operations=operations,
+            topics=topics,
+            directory=self._directory,
+            arrivals=self._arrivals,
+            recovery=self._recovery,
+            tally=tally,
+            wheel=wheel,
+        )
+        limit = connection_limit(settings.max_connections)
+        self._admission = Admission(
+            per_second=settings.accepts_per_second, max_connections=limit, now_s=self._worker.now_s()
+        )
+        self._reception = Reception(self._worker, Handshake(settings.allowed_origins), self._admission)
+        self._http = http
+        self._parts: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._pubsub.__aenter__()
+        self._parts = asyncio.create_task(self._run(), name="gateway")
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for connection in [*self._worker.connections]:
+            connection.abort()
+        await self._worker.stop()
+        if self._parts is not None:
+            self._parts.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._parts
+        await self._pubsub.__aexit__(exc_type, exc, trace)
+        self._flush()
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for part in (self._recovery.run, self._arrivals.run, self._check.run, self._tick):
+                group.create_task(part())
+
+    async def failed(self) -> None:
+        """Wait until a part of the gateway fails, which only a defect can cause, and raise its error."""
+        if self._parts is not None:
+            await asyncio.shield(self._parts)
+
+    async def _tick(self) -> None:
+        worker = self._worker
+        flush_s = worker.now_s()
+        while True:
+            await asyncio.sleep(worker.wheel.tick_s)
+            now_s = worker.now_s()
+            worker.wheel.advance(now_s)
+            if now_s - flush_s >= _FLUSH_S:
+                flush_s = now_s
+                self._directory.sweep(now_s)
+                self._flush()
+
+    def _flush(self) -> None:
+        worker = self._worker
+        worker.tally.flush(connections=len(worker.connections), subscriptions=worker.subscriptions)
+
+    def _on_message(self, topic: LiveTopic, message: bytes) -> None:
+        if topic is self._probe.topic:
+            self._probe.heard(message)
+        else:
+            self._fan_out.receive(topic, message)
+
+    def _on_gap(self) -> None:
+        self._check.gap()
+
+    # The way in
+
+    def protocol_factory(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection."""
+        return Door(self._reception, self._http)
+
+    async def upgrade_from_http(self, request: web.Request) -> web.StreamResponse:
+        """Handle the gateway's path inside of the HTTP server: an upgrade on a connection that has been kept alive."""
+        transport = request.transport
+        if not isinstance(transport, asyncio.Transport):
+            return web.Response(status=HTTPStatus.UPGRADE_REQUIRED)
+        outcome = self._reception.receive(request_of(request.method, request.path_qs, request.raw_headers), transport)
+        if isinstance(outcome, bytes):
+            return _refused(outcome)
+        # The transport is no longer the HTTP server's: without it, that only forgets the connection.
+        handler = request.protocol
+        handler.transport = None
+        handler.connection_lost(None)
+        return web.Response()
+
+    # The state
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._worker.connections)
+
+    @property
+    def ready(self) -> bool:
+        """Whether publications arrive from Redis, as far as is known. `probe` proves it."""
+        return self._pubsub.connected
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until `ready`, at most `timeout_s`; return whether it is."""
+        return await self._pubsub.wait_connected(timeout_s)
+
+    async def probe(self, publish: Callable[[str, bytes], Awaitable[object]], *, timeout_s: float = 2.0) -> bool:
+        """Prove that a message gets from Redis to this worker: publish one with `publish(channel, message)`.
+
+        Return whether it came back in time. Raises StoreUnavailable.
+        """
+        channel = self._keys.probe_channel(self._probe.name)
+        await self._pubsub.subscribe({channel.encode(): self._probe.topic})
+        message = secrets.token_bytes(8).hex().encode()
+        waiting = self._probe.expect(message)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await publish(channel, message)
+                await waiting
+        except TimeoutError:
+            return False
+        return True
+
+    async def drain(self) -> None:
+        """Let nobody in any more and close all connections, in batches over `drain_s` so that they come back spread."""
+        self._admission.closed = True
+        worker = self._worker
+        left = [*worker.connections]
+        steps = max(1, int(worker.settings.drain_s / _DRAIN_STEP_S))
+        size = max(1, math.ceil(len(left) / steps))
+        _log.info("gateway_draining", connections=len(left))
+        for at in range(0, len(left), size):
+            for connection in left[at : at + size]:
+                connection.perform(connection.session.close(codes.SHUTDOWN))
+            await asyncio.sleep(_DRAIN_STEP_S)
+        for _ in range(steps):
+            if not worker.connections:
+                return
+            await asyncio.sleep(_DRAIN_STEP_S)
+
+
+class _Probe:
+    """The messages that a worker sends itself."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.topic = LiveTopic(Topic(f"probe:{name}"), Namespace("probe", history_size=0))
+        self._expected: dict[bytes, asyncio.Future[None]] = {}
+
+    def expect(self, message: bytes) -> asyncio.Future[None]:
+        """Return what is done when the message arrives."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._expected[message] = waiting
+        waiting.add_done_callback(lambda _: self._expected.pop(message, None))
+        return waiting
+
+    def heard(self, message: bytes) -> None:
+        """Take a message that has arrived."""
+        waiting = self._expected.get(message)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+
+def _refused(response: bytes) -> web.Response:
+    """Return a refusal as a response of the HTTP server."""
+    head, _, body = response.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    for name in ("Content-Length", "Connection", "Date", "Content-Type"):
+        headers.pop(name, None)
+    refused = web.Response(status=int(status_line.split(" ")[1]), body=body, headers=headers, content_type="text/plain")
+    refused.force_close()
+    return refused

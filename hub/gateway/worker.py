@@ -1,0 +1,124 @@
+"""What all connections of a worker share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from websockets.protocol import OPEN, SERVER
+from websockets.protocol import Protocol as Parser
+
+from hub.gateway.arrivals import Arrivals
+from hub.gateway.directory import Directory
+from hub.gateway.ports import Access, Operations, Topics
+from hub.gateway.recovery import Recovery
+from hub.gateway.subscriptions import Subscription
+from hub.gateway.tally import Tally
+from hub.gateway.wheel import Wheel
+from hub.observe import logger
+from hub.protocol.session import Limits
+from hub.settings import Gateway as Settings
+
+if TYPE_CHECKING:
+    from hub.gateway.connection import Connection
+
+_log = logger(__name__)
+
+
+class Parsers:
+    """WebSocket frame parsers (`websockets`, Sans-I/O).
+
+    A parser between two messages of an open connection has no state worth keeping. So the idle connections of a worker
+    share one, and only who sends half a message gets one of its own: 3 KB less for every other connection.
+    """
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self._max_bytes = max_message_bytes
+        self._log = logging.getLogger("hub.websocket")
+        self._log.setLevel(logging.CRITICAL)
+        self._shared = self.new()
+
+    def new(self) -> Parser:
+        """Return a parser of an open connection."""
+        return Parser(SERVER, max_size=self._max_bytes, logger=self._log)
+
+    def shared(self) -> Parser:
+        """Return the one that stands between two messages. Give it whole messages only."""
+        if self._shared.state is not OPEN:
+            # The last connection that used it broke the protocol, or said goodbye.
+            self._shared = self.new()
+        return self._shared
+
+
+class Worker:
+    """The services and settings of one worker's connections, and the set of them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        limits: Limits,
+        access: Access,
+        operations: Operations,
+        topics: Topics,
+        directory: Directory,
+        arrivals: Arrivals,
+        recovery: Recovery,
+        tally: Tally,
+        wheel: Wheel,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.limits = limits
+        self.access = access
+        self.operations = operations
+        self.topics = topics
+        self.directory = directory
+        self.arrivals = arrivals
+        self.recovery = recovery
+        self.tally = tally
+        self.wheel = wheel
+        self.unix_s = unix_s
+        self.parsers = Parsers(settings.max_message_bytes)
+        self.connections: set[Connection] = set()
+        self.subscriptions = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._prefix = secrets.token_hex(5)
+        self._clients = itertools.count(1)
+
+    def now_s(self) -> float:
+        """Return the monotonic time that the wheel runs on."""
+        return time.monotonic()
+
+    def client_id(self) -> str:
+        """Return a name for a new connection, unique among all workers."""
+        return f"{self._prefix}-{next(self._clients):x}"
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something for a connection. Connections bound how much of it there is; failures are logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("connection_task_failed", exc_info=error)
+
+    def leave(self, seat: object) -> None:
+        """Take a subscription out of its topic."""
+        if isinstance(seat, Subscription):
+            self.subscriptions -= 1
+            seat.topic.remove(seat)
+            self.directory.released(seat.topic)
+
+    async def stop(self) -> None:
+        """Cancel what still runs for connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,334 @@
+"""One connection's conversation, as a pure state machine: commands in, effects out.
+
+    OPEN ── connect ──▶ CONNECTING ── connected ──▶ CONNECTED
+      ◀───── refused ──────┘                            │
+      └────────────────── any Close ──▶ CLOSED ◀────────┘
+
+An SDK may send its connect and subscribe commands in one frame, so commands that come while CONNECTING are held and
+take effect once the client is connected. Everything a session keeps is bounded by its `Limits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from hub.domain.ids import Epoch, Topic
+from hub.domain.permission import Identity
+from hub.domain.topics import Position, is_valid
+from hub.protocol import codes, wire
+from hub.protocol.codec import Malformed, encode_error, encode_reply, encode_unsubscribe
+from hub.protocol.codes import CommandError, Disconnect, Unsubscribed
+from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
+from hub.protocol.wire import Command, Reply
+
+Seat = TypeVar("Seat")
+"""What the adapter holds for an established subscription; opaque here."""
+
+_MAX_ID = 2**32 - 1
+_DONE = wire.Done()
+_MAX_METHOD = 128
+
+
+class State(IntEnum):
+    """How far the conversation has come."""
+
+    OPEN = 0
+    CONNECTING = 1
+    CONNECTED = 2
+    CLOSED = 3
+
+
+class Limits(Struct, frozen=True):
+    """What one connection may do. Shared by all sessions of a worker."""
+
+    version: str = "0"
+    ping_s: int = 25
+    max_subscriptions: int = 128
+    max_server_subscriptions: int = 8
+    max_commands_per_second: int = 100
+    max_inflight: int = 32
+    """Calls and history reads that may be worked on at once."""
+    max_history: int = 500
+    expiry_margin_s: int = 10
+    """How long before its token expires a client is told to bring a new one."""
+
+
+class Session(Generic[Seat]):
+    """The state of one connection. Not reentrant: each method's effects are carried out before the next call."""
+
+    __slots__ = (
+        "_held",
+        "_inflight",
+        "_limits",
+        "_refilled_s",
+        "_tokens",
+        "client",
+        "identity",
+        "state",
+        "subscriptions",
+    )
+
+    def __init__(self, client: str, limits: Limits) -> None:
+        self.client = client
+        self.state = State.OPEN
+        self.identity: Identity | None = None
+        self.subscriptions: dict[Topic, Seat | int] = {}
+        """Seats by topic; the command's id while the subscription is being made."""
+        self._limits = limits
+        self._held: list[Command] | None = None
+        self._inflight = 0
+        # As many at once as a reconnecting app sends in one go: connect and all its subscriptions.
+        self._tokens = float(limits.max_commands_per_second + limits.max_subscriptions)
+        self._refilled_s = 0.0
+
+    # What comes from the client
+
+    def receive(self, command: Command | Malformed, now_s: float) -> list[Effect]:
+        """Take the next command. `now_s` is monotonic and only serves the rate limit."""
+        if self.state is State.CLOSED:
+            return []
+        if not self._within_rate(now_s):
+            return self.close(codes.TOO_MANY_REQUESTS)
+        if isinstance(command, Malformed):
+            return self._malformed(command)
+        if not 0 <= command.id <= _MAX_ID:
+            return self.close(codes.BAD_REQUEST)
+        if self.state is State.CONNECTED:
+            return self._connected(command)
+        if self.state is State.CONNECTING:
+            return self._hold(command)
+        if command.connect is None or command.id == 0:
+            return self.close(codes.BAD_REQUEST)
+        self.state = State.CONNECTING
+        return [Authenticate(command.id, command.connect.token, _positions(command.connect))]
+
+    def _within_rate(self, now_s: float) -> bool:
+        rate = self._limits.max_commands_per_second
+        full = float(rate + self._limits.max_subscriptions)
+        self._tokens = min(full, self._tokens + (now_s - self._refilled_s) * rate) - 1.0
+        self._refilled_s = now_s
+        return self._tokens >= 0.0
+
+    def _malformed(self, line: Malformed) -> list[Effect]:
+        if line.id and self.state is State.CONNECTED:
+            return [_error(line.id, codes.bad_request())]
+        return self.close(codes.BAD_REQUEST)
+
+    def _hold(self, command: Command) -> list[Effect]:
+        if command.connect is not None:
+            return self.close(codes.BAD_REQUEST)
+        if self._held is None:
+            self._held = []
+        if len(self._held) > 2 * self._limits.max_subscriptions:
+            return self.close(codes.TOO_MANY_REQUESTS)
+        self._held.append(command)
+        return []
+
+    def _connected(self, command: Command) -> list[Effect]:
+        if command.id == 0:
+            return self._without_reply(command)
+        if command.rpc is not None:
+            return self._call(command.id, command.rpc)
+        if command.subscribe is not None:
+            return self._subscribe(command.id, command.subscribe)
+        if command.unsubscribe is not None:
+            return self._unsubscribe(command.id, Topic(command.unsubscribe.channel))
+        if command.history is not None:
+            return self._history(command.id, command.history)
+        if command.refresh is not None:
+            return self._refresh(command.id, command.refresh.token)
+        if command.ping is not None:
+            return [_reply(Reply(command.id, ping=_DONE))]
+        return self._refuse_by_kind(command)
+
+    def _without_reply(self, command: Command) -> list[Effect]:
+        """A pong, or a message that wants no answer: those are dropped, for nobody here listens to them."""
+        if command.send is not None or command == _PONG:
+            return []
+        return self.close(codes.BAD_REQUEST)
+
+    def _refuse_by_kind(self, command: Command) -> list[Effect]:
+        if command.connect is not None:
+            return self.close(codes.BAD_REQUEST)
+        if command.publish is not None:
+            return [_error(command.id, codes.permission_denied())]
+        if command.presence is not None or command.presence_stats is not None or command.sub_refresh is not None:
+            return [_error(command.id, codes.not_available())]
+        if command.send is not None:
+            return []
+        return [_error(command.id, codes.method_not_found())]
+
+    def _subscribe(self, command_id: int, request: wire.SubscribeRequest) -> list[Effect]:
+        topic = Topic(request.channel)
+        if not topic:
+            return [_error(command_id, codes.bad_request())]
+        if not is_valid(topic):
+            return [_error(command_id, codes.unknown_channel())]
+        if topic in self.subscriptions:
+            return [_error(command_id, codes.already_subscribed())]
+        if len(self.subscriptions) >= self._limits.max_subscriptions + self._limits.max_server_subscriptions:
+            return [_error(command_id, codes.limit_exceeded())]
+        self.subscriptions[topic] = command_id
+        return [Join(command_id, topic, _since(request), bool(request.flag & wire.REJECT_UNRECOVERED))]
+
+    def _unsubscribe(self, command_id: int, topic: Topic) -> list[Effect]:
+        # Success also where there was nothing: an SDK that gets an error here drops its whole connection.
+        seat = self.subscriptions.pop(topic, None)
+        done = _reply(Reply(command_id, unsubscribe=_DONE))
+        return [done] if seat is None or isinstance(seat, int) else [Leave(seat), done]
+
+    def _history(self, command_id: int, request: wire.HistoryRequest) -> list[Effect]:
+        topic = Topic(request.channel)
+        if not is_valid(topic):
+            return [_error(command_id, codes.bad_request() if not topic else codes.unknown_channel())]
+        if request.since is not None and request.since.offset < 0:
+            return [_error(command_id, codes.bad_request())]
+        if not self._admit():
+            return [_error(command_id, codes.too_many_requests())]
+        limit = min(request.limit, self._limits.max_history) if request.limit >= 0 else self._limits.max_history
+        since = None if request.since is None else _position(request.since.epoch, request.since.offset)
+        subscribed = not isinstance(self.subscriptions.get(topic, 0), int)
+        return [ReadHistory(command_id, topic, since, limit, request.reverse, subscribed)]
+
+    def _call(self, command_id: int, request: wire.RpcRequest) -> list[Effect]:
+        if not request.method:
+            return [_error(command_id, codes.bad_request())]
+        if len(request.method) > _MAX_METHOD:
+            return [_error(command_id, codes.method_not_found())]
+        if not self._admit():
+            return [_error(command_id, codes.too_many_requests())]
+        return [Call(command_id, request.method, bytes(request.data))]
+
+    def _refresh(self, command_id: int, token: str) -> list[Effect]:
+        return [Renew(command_id, token)] if token else [_error(command_id, codes.bad_request())]
+
+    def _admit(self) -> bool:
+        if self._inflight >= self._limits.max_inflight:
+            return False
+        self._inflight += 1
+        return True
+
+    # What becomes of the effects
+
+    def admitted(self, identity: Identity) -> None:
+        """The token of the connect command is good. `connected` or `refused` follows."""
+        self.identity = identity
+
+    def connected(
+        self, command_id: int, seats: Mapping[Topic, tuple[Seat, wire.SubscribeResult]], *, unix_s: int
+    ) -> list[Effect]:
+        """The server-side subscriptions stand: tell the client, and take up what it sent meanwhile."""
+        if self.state is not State.CONNECTING or self.identity is None:
+            return [Leave(seat) for seat, _ in seats.values()]
+        self.state = State.CONNECTED
+        self.subscriptions.update({topic: seat for topic, (seat, _) in seats.items()})
+        ttl = self._ttl(self.identity, unix_s)
+        result = wire.ConnectResult(
+            self.client,
+            self._limits.version,
+            self._limits.ping_s,
+            pong=True,
+            subs={topic: start for topic, (_, start) in seats.items()},
+            expires=ttl > 0,
+            ttl=ttl,
+        )
+        effects: list[Effect] = [_reply(Reply(command_id, connect=result))]
+        held, self._held = self._held, None
+        for command in held or ():
+            effects += self._connected(command) if self.state is State.CONNECTED else []
+        return effects
+
+    def refused(self, command_id: int, error: CommandError) -> list[Effect]:
+        """A connect or refresh command failed. After a refused connect the client may try again."""
+        if self.state is State.CONNECTING:
+            self.state = State.OPEN
+            self.identity = None
+            self._held = None
+        return [_error(command_id, error)] if self.state is not State.CLOSED else []
+
+    def renewed(self, command_id: int, identity: Identity, *, unix_s: int) -> list[Effect]:
+        """A fresh token is good. It must be the same person's."""
+        if self.state is not State.CONNECTED or self.identity is None:
+            return []
+        if identity.user != self.identity.user:
+            return self.close(codes.INVALID_TOKEN)
+        self.identity = identity
+        ttl = self._ttl(identity, unix_s)
+        result = wire.RefreshResult(self.client, self._limits.version, expires=ttl > 0, ttl=ttl)
+        return [_reply(Reply(command_id, refresh=result))]
+
+    def joined(self, command_id: int, topic: Topic, seat: Seat, start: wire.SubscribeResult) -> list[Effect]:
+        """A subscription stands, unless the client has changed its mind meanwhile."""
+        if self.state is not State.CONNECTED or self.subscriptions.get(topic) != command_id:
+            return [Leave(seat)]
+        self.subscriptions[topic] = seat
+        return [_reply(Reply(command_id, subscribe=start))]
+
+    def not_joined(self, command_id: int, topic: Topic, error: CommandError) -> list[Effect]:
+        """A subscription was refused or failed."""
+        if self.subscriptions.get(topic) == command_id:
+            del self.subscriptions[topic]
+        return [_error(command_id, error)] if self.state is State.CONNECTED else []
+
+    def answered(self, reply: Reply | CommandError, command_id: int) -> list[Effect]:
+        """A call or a history read is done."""
+        self._inflight -= 1
+        if self.state is not State.CONNECTED:
+            return []
+        return [_error(command_id, reply) if isinstance(reply, CommandError) else _reply(reply)]
+
+    # What the server does by itself
+
+    def ended(self, topic: Topic, why: Unsubscribed) -> list[Effect]:
+        """End a client's subscription, whose seat is gone already."""
+        if self.subscriptions.pop(topic, None) is None or self.state is not State.CONNECTED:
+            return []
+        return [Send(encode_unsubscribe(topic, why))]
+
+    def close(self, why: Disconnect) -> list[Effect]:
+        """End the conversation."""
+        if self.state is State.CLOSED:
+            return []
+        return [*self.closed(), Close(why)]
+
+    def closed(self) -> list[Effect]:
+        """The connection is gone: give up every seat. Later calls have no effects."""
+        seats = [seat for seat in self.subscriptions.values() if not isinstance(seat, int)]
+        self.state = State.CLOSED
+        self.subscriptions = {}
+        self._held = None
+        return [Leave(seat) for seat in seats]
+
+    def _ttl(self, identity: Identity, unix_s: int) -> int:
+        """Seconds after which the client shall refresh: before the end, as the SDKs begin only when the time is up."""
+        if identity.expires_s is None:
+            return 0
+        left = identity.expires_s - unix_s
+        return max(1, left - min(self._limits.expiry_margin_s, max(1, left // 4)))
+
+
+_PONG = Command()
+
+
+def _reply(reply: Reply) -> Send:
+    return Send(encode_reply(reply))
+
+
+def _error(command_id: int, error: CommandError) -> Send:
+    return Send(encode_error(command_id, error))
+
+
+def _position(epoch: str, offset: int) -> Position:
+    return Position(Epoch(epoch), offset)
+
+
+def _since(request: wire.SubscribeRequest) -> Position | None:
+    return _position(request.epoch, max(0, request.offset)) if request.recover else None
+
+
+def _positions(request: wire.ConnectRequest) -> dict[str, Position]:
+    return {name: _position(sub.epoch, max(0, sub.offset)) for name, sub in request.subs.items() if sub.recover}

@@ -1,0 +1,204 @@
+"""The messages of the Centrifuge client protocol (JSON), version 2: `definitions/client.proto` of centrifugal/protocol.
+
+Fields we do not serve (delta, presence of joins and leaves, maps, tag filters) are left out: decoding ignores them.
+`bytes` fields of the definition are embedded JSON values here.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+EMPTY_JSON = Raw(b"null")
+
+
+class _Received(Struct, frozen=True, gc=False):
+    """Something a client sends."""
+
+
+class _Sent(Struct, frozen=True, omit_defaults=True):
+    """Something a client is sent; fields at their default are left out."""
+
+
+class ConnectRequest(_Received, frozen=True):
+    """`subs` has the positions at which the client's server-side subscriptions stood."""
+
+    token: str = ""
+    subs: dict[str, SubscribeRequest] = {}
+
+
+class SubscribeRequest(_Received, frozen=True):
+    """`recover` asks for everything after `offset` of `epoch`."""
+
+    channel: str = ""
+    recover: bool = False
+    epoch: str = ""
+    offset: int = 0
+    flag: int = 0
+
+
+REJECT_UNRECOVERED = 2
+"""Bit of `SubscribeRequest.flag`: answer with error 112 where the position cannot be recovered."""
+
+
+class ChannelRequest(_Received, frozen=True):
+    """A command about one channel: unsubscribe, publish, presence, presence_stats, sub_refresh."""
+
+    channel: str = ""
+
+
+class StreamPosition(_Received, frozen=True):
+    """A place in a channel's stream."""
+
+    offset: int = 0
+    epoch: str = ""
+
+
+class HistoryRequest(_Received, frozen=True):
+    """`limit` 0 asks for the position only, -1 for as much as there is."""
+
+    channel: str = ""
+    limit: int = 0
+    since: StreamPosition | None = None
+    reverse: bool = False
+
+
+class RpcRequest(_Received, frozen=True):
+    """A call of one operation; `data` is its request."""
+
+    method: str = ""
+    data: Raw = EMPTY_JSON
+
+
+class RefreshRequest(_Received, frozen=True):
+    """A fresh connection token."""
+
+    token: str = ""
+
+
+class Empty(_Received, frozen=True):
+    """A command without fields of interest."""
+
+
+class Command(_Received, frozen=True):
+    """One command. A client sets `id` and one of the others; a command with nothing set is a pong."""
+
+    id: int = 0
+    connect: ConnectRequest | None = None
+    subscribe: SubscribeRequest | None = None
+    unsubscribe: ChannelRequest | None = None
+    publish: ChannelRequest | None = None
+    presence: ChannelRequest | None = None
+    presence_stats: ChannelRequest | None = None
+    history: HistoryRequest | None = None
+    ping: Empty | None = None
+    send: Empty | None = None
+    rpc: RpcRequest | None = None
+    refresh: RefreshRequest | None = None
+    sub_refresh: ChannelRequest | None = None
+
+
+class Error(_Sent, frozen=True):
+    """Why a command was refused."""
+
+    code: int
+    message: str
+    temporary: bool = False
+
+
+class Publication(_Sent, frozen=True):
+    """One publication; `offset` 0 where the channel keeps no history."""
+
+    data: Raw
+    offset: int = 0
+
+
+class SubscribeResult(Struct, frozen=True, omit_defaults=True):
+    """What a subscriber starts from: the position that `publications` lead up to."""
+
+    epoch: str
+    offset: int
+    recoverable: bool = False
+    positioned: bool = False
+    publications: tuple[Publication, ...] = ()
+    was_recovering: bool = False
+    recovered: bool = False
+
+
+class ConnectResult(_Sent, frozen=True):
+    """`ping` is the interval in seconds; `ttl` the seconds after which the client should refresh its token."""
+
+    client: str
+    version: str
+    ping: int
+    pong: bool
+    subs: dict[str, SubscribeResult] = {}
+    expires: bool = False
+    ttl: int = 0
+
+
+class HistoryResult(Struct, frozen=True):
+    """A page of a channel's stream, and its top."""
+
+    publications: tuple[Publication, ...]
+    epoch: str
+    offset: int
+
+
+class RpcResult(Struct, frozen=True):
+    """The response of an operation."""
+
+    data: Raw
+
+
+class RefreshResult(_Sent, frozen=True):
+    """When to refresh the next time."""
+
+    client: str
+    version: str
+    expires: bool = False
+    ttl: int = 0
+
+
+class Done(Struct, frozen=True):
+    """A result without fields."""
+
+
+class Reply(_Sent, frozen=True):
+    """The answer to the command with this `id`: an error or the one result."""
+
+    id: int
+    error: Error | None = None
+    connect: ConnectResult | None = None
+    subscribe: SubscribeResult | None = None
+    unsubscribe: Done | None = None
+    history: HistoryResult | None = None
+    ping: Done | None = None
+    rpc: RpcResult | None = None
+    refresh: RefreshResult | None = None
+
+
+class UnsubscribePush(Struct, frozen=True):
+    """The server has ended a subscription."""
+
+    code: int
+    reason: str
+
+
+class Push(_Sent, frozen=True):
+    """Something the client did not ask for."""
+
+    channel: str
+    pub: Publication | None = None
+    unsubscribe: UnsubscribePush | None = None
+
+
+class Pushed(Struct, frozen=True):
+    """The envelope of a push."""
+
+    push: Push
+
+
+def raw(data: bytes | Raw) -> Raw:
+    """Return a JSON value of its own: a decoded `Raw` is a view into the frame it came with."""
+    return data if isinstance(data, Raw) else msgspec.Raw(data)
