@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hub.domain.decisions import Aggregate, AggregateKind, Decision, Link, Publication
+from hub.domain.errors import InputError
 from hub.domain.ids import UserId
 from hub.domain.notifications import InboxEntry, Job, Notification, job_id
-from hub.domain.people import Person, person_of
+from hub.domain.people import Person, decode_person
 from hub.domain.topics import namespace_of
 from hub.observe import NOTIFICATIONS, PUBLISHED, logger
+from hub.service.notifications import Sending
 from hub.store.documents import Documents
-from hub.store.inbox import Created, Inbox
+from hub.store.inbox import AddResult, Created, Duplicate, Erased, Inbox
 from hub.store.jobs import Jobs
 from hub.store.topics import Topics
 from templates.renderer import Renderer
@@ -24,6 +26,11 @@ from templates.texts import TemplateError
 
 _log = logger(__name__)
 _MS = 1_000
+_SENDINGS: dict[type[AddResult], Sending] = {
+    Created: Sending.CREATED,
+    Duplicate: Sending.DUPLICATE,
+    Erased: Sending.DROPPED,
+}
 
 
 class Effects:
@@ -53,41 +60,53 @@ class Effects:
         notifications = [notification for decision in decisions for notification in decision.notifications]
         links = [link for decision in decisions for link in decision.links]
         # Side by side, so that Redis works on one pipeline while the next is being packed.
-        await asyncio.gather(self._publish(publications), self.notify(notifications), self._link(links))
+        await asyncio.gather(self._publish(publications), self._notify(notifications), self._link(links))
         for decision in decisions:
             if decision.erase is not None:
                 await self._documents.erase(decision.erase.user)
 
-    async def notify(self, notifications: Sequence[Notification]) -> None:
-        """Put notifications into inboxes and start their ladders. Those for erased people are dropped.
+    async def notify(self, notifications: Sequence[Notification]) -> list[Sending]:
+        """Put notifications into inboxes and start their ladders; return what became of each.
 
-        A notification whose text cannot be rendered is logged and counted, and holds up nobody else's.
+        Raises InputError where one cannot be rendered; the others are sent nevertheless.
         """
+        results = await self._notify(notifications)
+        problems = [result for result in results if isinstance(result, TemplateError)]
+        if problems:
+            raise InputError("context", str(problems[0]))
+        return [result for result in results if isinstance(result, Sending)]
+
+    async def _notify(self, notifications: Sequence[Notification]) -> list[Sending | TemplateError]:
+        """As `notify`, with the problem in the place of a notification whose text cannot be rendered."""
         if not notifications:
-            return
+            return []
         people = await self.people({notification.user for notification in notifications})
-        counts: Counter[tuple[str, str]] = Counter()
+        rendered = [self._rendered(notification, people[notification.user]) for notification in notifications]
         entries: list[tuple[UserId, InboxEntry]] = []
         jobs: list[Job] = []
-        for notification in notifications:
-            person = people[notification.user]
-            entry = None if person.erased else self._rendered(notification, person)
-            if entry is None:
-                counts[notification.rule, "erased" if person.erased else "unrenderable"] += 1
-                continue
-            entries.append((notification.user, entry))
-            jobs.extend(_first_job(notification))
-        _, results = await asyncio.gather(self._jobs.schedule_many(jobs), self._inbox.add_many(entries))
-        for (_, entry), result in zip(entries, results, strict=True):
-            counts[entry.event_type, "created" if isinstance(result, Created) else "duplicate"] += 1
+        for notification, entry in zip(notifications, rendered, strict=True):
+            if isinstance(entry, InboxEntry):
+                entries.append((notification.user, entry))
+                jobs.extend(_first_job(notification))
+        _, added = await asyncio.gather(self._jobs.schedule_many(jobs), self._inbox.add_many(entries))
+        sent = iter(added)
+        results = [_SENDINGS[type(next(sent))] if isinstance(entry, InboxEntry) else entry for entry in rendered]
+        counts = Counter(
+            (notification.rule, "unrenderable" if isinstance(result, TemplateError) else result.value)
+            for notification, result in zip(notifications, results, strict=True)
+        )
         for (rule, outcome), count in counts.items():
             NOTIFICATIONS.labels(rule, outcome).inc(count)
+        return results
 
     async def people(self, users: set[UserId]) -> dict[UserId, Person]:
         """Return what is known about each of the users, in one round trip."""
         wanted = sorted(users)
         documents = await self._documents.read_many([Aggregate(AggregateKind.PERSON, user) for user in wanted])
-        return {user: person_of(document, user) for user, document in zip(wanted, documents, strict=True)}
+        return {
+            user: decode_person(document.body) if document.version else Person(user)
+            for user, document in zip(wanted, documents, strict=True)
+        }
 
     async def _publish(self, publications: Sequence[Publication]) -> None:
         if not publications:
@@ -104,14 +123,16 @@ class Effects:
         if links:
             await self._documents.link_many(links)
 
-    def _rendered(self, notification: Notification, person: Person) -> InboxEntry | None:
+    def _rendered(self, notification: Notification, person: Person) -> InboxEntry | Sending | TemplateError:
+        if person.erased:
+            return Sending.DROPPED
         context = {**notification.context, "name": person.name}
         locale = person.locale or self._default_locale
         try:
             text = self._renderer.inbox(notification.template, locale, person.time_zone or "UTC", context)
         except TemplateError as error:
             _log.error("an inbox entry cannot be rendered", rule=notification.rule, problem=str(error))
-            return None
+            return error
         return InboxEntry(
             id=notification.id,
             event_type=notification.event_type,

@@ -1,0 +1,145 @@
+"""The composition root: who is made of what. Every role starts from here; nobody else knows everybody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hub.domain import playbook as playbooks
+from hub.domain.rules import Playbook
+from hub.domain.topics import Namespaces
+from hub.service.effects import Effects
+from hub.service.ingest import Ingest, IngestLimits
+from hub.settings import Settings
+from hub.store.clock import unix_ms
+from hub.store.connection import Redis, open_redis, redis_identity
+from hub.store.dead_letters import DeadLetters
+from hub.store.documents import Documents
+from hub.store.embedded import embedded_redis
+from hub.store.idempotency import Idempotency
+from hub.store.inbox import Inbox
+from hub.store.jobs import Jobs
+from hub.store.keys import Keys
+from hub.store.parked import Parked
+from hub.store.records import Records
+from hub.store.scripts import Scripts
+from hub.store.topics import Topics
+from templates.renderer import Renderer
+
+DEFAULT_PLAYBOOK = Path(playbooks.__file__).with_name("default_playbook.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Everything that is kept in Redis, on one connection pool."""
+
+    url: str
+    redis: Redis
+    keys: Keys
+    namespaces: Namespaces
+    documents: Documents
+    topics: Topics
+    inbox: Inbox
+    jobs: Jobs
+    records: Records
+    parked: Parked
+    dead_letters: DeadLetters
+    idempotency: Idempotency
+
+
+@asynccontextmanager
+async def redis_of(settings: Settings) -> AsyncIterator[str]:
+    """Yield the URL of the Redis to use: the configured one, else a private server that runs meanwhile."""
+    if settings.redis_url:
+        yield settings.redis_url
+        return
+    async with embedded_redis(Path(settings.data_dir)) as url:
+        yield url
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, url: str) -> AsyncIterator[Stores]:
+    """Yield the stores on the Redis at `url`. Nothing is connected before the first use."""
+    redis = open_redis(url)
+    try:
+        yield stores_on(redis, settings, url)
+    finally:
+        await redis.aclose()
+
+
+def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
+    """Return the stores on an open client."""
+    keys = Keys(settings.key_prefix)
+    scripts = Scripts(redis)
+    namespaces = Namespaces(settings.namespaces)
+    dedupe_window_s = settings.dedupe_window_s
+    records = Records(redis, scripts, keys)
+    dead_letters = DeadLetters(redis, scripts, keys)
+    return Stores(
+        url=url,
+        redis=redis,
+        keys=keys,
+        namespaces=namespaces,
+        documents=Documents(redis, scripts, keys, ttl_s=settings.document_ttl_s),
+        topics=Topics(redis, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
+        inbox=Inbox(redis, scripts, keys, namespaces, size=settings.inbox_size, dedupe_window_s=dedupe_window_s),
+        jobs=Jobs(
+            redis,
+            scripts,
+            keys,
+            dead_letters,
+            records,
+            shards=settings.delivery.shards,
+            dedupe_window_s=dedupe_window_s,
+        ),
+        records=records,
+        parked=Parked(redis, scripts, keys),
+        dead_letters=dead_letters,
+        idempotency=Idempotency(redis, scripts, keys),
+    )
+
+
+def load_playbook(settings: Settings) -> Playbook:
+    """Return the default playbook with the operator's merged over it. Raises ConfigurationError with all mistakes."""
+    override = Path(settings.playbook).read_bytes() if settings.playbook else None
+    files = (DEFAULT_PLAYBOOK.name, settings.playbook)
+    return playbooks.load_playbook(DEFAULT_PLAYBOOK.read_bytes(), override, files=files)
+
+
+def build_renderer(settings: Settings) -> Renderer:
+    """Return the renderer of all texts, with the operator's own folder before the built-in one."""
+    override = Path(settings.templates_dir) if settings.templates_dir else None
+    return Renderer(override=override, default_locale=settings.default_locale)
+
+
+def build_effects(settings: Settings, stores: Stores) -> Effects:
+    """Return what carries decisions out."""
+    return Effects(
+        topics=stores.topics,
+        inbox=stores.inbox,
+        jobs=stores.jobs,
+        documents=stores.documents,
+        renderer=build_renderer(settings),
+        default_locale=settings.default_locale,
+    )
+
+
+def build_ingest(settings: Settings, stores: Stores, effects: Effects) -> Ingest:
+    """Return what takes events in, whichever way they come."""
+    return Ingest(
+        documents=stores.documents,
+        parked=stores.parked,
+        dead_letters=stores.dead_letters,
+        effects=effects,
+        playbook=load_playbook(settings),
+        limits=IngestLimits(
+            replay_window_s=settings.replay_window_s,
+            park_timeout_s=settings.park_timeout_s,
+            park_limit=settings.park_limit,
+        ),
+        identity=partial(redis_identity, stores.redis),
+        clock=unix_ms,
+    )

@@ -1,0 +1,165 @@
+"""Events through ingest into a real Redis: what people are told, whatever order and however often events come."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from hub.app import Stores, build_effects, build_ingest, open_stores
+from hub.domain.cloudevents import decode_structured
+from hub.domain.decisions import Aggregate, AggregateKind, Outcome
+from hub.domain.envelope import Event, Incoming, Origin, Source
+from hub.domain.ids import OrderId, Topic, UserId
+from hub.domain.notifications import Lane
+from hub.domain.orders import decode_order
+from hub.service.batch import Task
+from hub.service.ingest import Ingest
+from hub.settings import Settings
+
+NOW = datetime.now(UTC)
+MONEY = {"amount_minor": 1999, "currency": "EUR"}
+PLACED = {
+    "customer_id": "ana",
+    "total": MONEY,
+    "items": [{"product_id": "p", "name": "Shoe", "quantity": 1, "price": MONEY}],
+}
+JOURNEY: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("order.placed", PLACED),
+    ("order.confirmed", {}),
+    ("order.packed", {}),
+)
+
+
+def event(name: str, order: str, data: dict[str, Any], *, second: int = 0) -> Incoming:
+    """Return a decoded event about an order; `second` is when it happened."""
+    body = {
+        "specversion": "1.0",
+        "id": f"{order}-{name}",
+        "source": "/shop",
+        "type": name,
+        "time": (NOW + timedelta(seconds=second)).isoformat(),
+        "data": {"order_id": order, **data},
+    }
+    decoded = decode_structured(msgspec.json.encode(body), received_ms=int(NOW.timestamp() * 1000))
+    assert isinstance(decoded, Event)
+    return Incoming(decoded, Origin(Source.HTTP, "test"))
+
+
+def journey(order: str) -> list[Incoming]:
+    return [event(name, order, data, second=second) for second, (name, data) in enumerate(JOURNEY)]
+
+
+@pytest.fixture
+async def stores(redis_url: str, key_prefix: str) -> AsyncIterator[Stores]:
+    async with open_stores(Settings(key_prefix=key_prefix), redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ingest(stores: Stores) -> Ingest:
+    settings = Settings(park_limit=3)
+    return build_ingest(settings, stores, build_effects(settings, stores))
+
+
+async def told(stores: Stores, user: str = "ana") -> list[str]:
+    """Return the types of a person's notifications, the oldest first."""
+    page = await stores.inbox.page(UserId(user), cursor=None, limit=100)
+    return [item.entry.event_type for item in reversed(page.items)]
+
+
+async def test_one_batch_tells_the_whole_journey_in_order(ingest: Ingest, stores: Stores) -> None:
+    assert await ingest.process(journey("A")) == [Outcome.APPLIED] * 3
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+    timeline = await stores.topics.history(Topic("order:A"), since=None, limit=10, reverse=False)
+    assert [stored.offset for stored in timeline.publications] == [1, 2, 3]
+
+
+async def test_processing_again_repeats_nothing(ingest: Ingest, stores: Stores) -> None:
+    await ingest.process(journey("A"))
+    assert await ingest.process(journey("A")) == [Outcome.REPLAYED] * 3
+    assert len(await told(stores)) == 3
+    assert (await stores.jobs.depth())[Lane.TRANSACTIONAL] == 3
+
+
+async def test_a_duplicate_within_a_batch_is_told_once(ingest: Ingest, stores: Stores) -> None:
+    await ingest.process([each for each in journey("A") for _ in range(3)])
+    assert len(await told(stores)) == 3
+
+
+async def test_an_event_ahead_of_its_order_in_a_batch_loses_nothing(ingest: Ingest, stores: Stores) -> None:
+    placed, confirmed, packed = journey("A")
+    assert await ingest.process([packed, confirmed, placed]) == [Outcome.APPLIED] * 3
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+
+
+async def test_an_event_ahead_of_its_order_by_batches_loses_nothing(ingest: Ingest, stores: Stores) -> None:
+    placed, confirmed, packed = journey("A")
+    assert await ingest.process([packed]) == [Outcome.PARKED]
+    assert await ingest.process([confirmed]) == [Outcome.PARKED]
+    await ingest.process([placed])
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+    order = Aggregate(AggregateKind.ORDER, "A")
+    assert await stores.parked.waiting_many([order]) == [()]
+
+
+async def test_who_died_before_waking_the_parked_events_is_made_up_for(ingest: Ingest, stores: Stores) -> None:
+    placed, confirmed, _ = journey("A")
+    await ingest.process([confirmed])
+    tasks = [Task(0, placed)]
+    round_ = ingest._decide(tasks, await ingest._read(tasks))
+    await stores.documents.apply_many(list(round_.changes.values()))  # ...and here the process dies
+    assert await ingest.process([placed]) == [Outcome.REPLAYED]
+    assert await told(stores) == ["order.placed", "order.confirmed"]
+
+
+async def test_too_many_events_for_an_unknown_order_become_dead_letters(ingest: Ingest, stores: Stores) -> None:
+    batch = [event("payment.failed", "A", {"payment_id": f"p{i}", "amount": MONEY, "reason": "no"}) for i in range(5)]
+    batch = [
+        Incoming(msgspec.structs.replace(each.event, id=str(number)), each.origin) for number, each in enumerate(batch)
+    ]
+    outcomes = await ingest.process(batch)
+    assert sorted(outcomes) == [Outcome.PARKED] * 3 + [Outcome.REJECTED] * 2
+    assert await stores.dead_letters.count() == 2
+
+
+async def test_an_event_whose_order_never_appears_becomes_a_dead_letter(
+    redis_url: str, key_prefix: str, stores: Stores
+) -> None:
+    settings = Settings(park_timeout_s=-1)
+    ingest = build_ingest(settings, stores, build_effects(settings, stores))
+    await ingest.process([journey("A")[1]])
+    assert await ingest.give_up_parked() == 1
+    letters = (await stores.dead_letters.list()).letters
+    assert [letter.reason for letter in letters] == ["order A did not appear within -1 s"]
+    assert await ingest.give_up_parked() == 0
+
+
+async def test_another_customer_for_a_known_order_is_rejected(ingest: Ingest, stores: Stores) -> None:
+    await ingest.process(journey("A"))
+    stolen = event("order.cancelled", "A", {"customer_id": "eve", "reason": "x"})
+    assert await ingest.process([stolen]) == [Outcome.REJECTED]
+    assert await stores.dead_letters.count() == 1
+    assert await told(stores, "eve") == []
+
+
+async def test_the_same_events_over_two_ways_in_at_once_are_told_once(ingest: Ingest, stores: Stores) -> None:
+    orders = [f"A{number}" for number in range(20)]
+    shuffled = (random.Random(seed).sample(orders, len(orders)) for seed in range(3))
+    batches = [[each for order in names for each in journey(order)] for names in shuffled]
+    await asyncio.gather(*(ingest.process(batch) for batch in batches))
+    assert len(await told(stores)) == 60
+    documents = await stores.documents.read_many([Aggregate(AggregateKind.ORDER, OrderId(order)) for order in orders])
+    assert {decode_order(document.body).status for document in documents} == {"packed"}
+
+
+async def test_an_erased_person_is_told_nothing(ingest: Ingest, stores: Stores) -> None:
+    erased = event("user.erased", "-", {"user_id": "ana"})
+    await ingest.process([erased, *journey("A")])
+    assert await told(stores) == []
+    assert (await stores.jobs.depth())[Lane.TRANSACTIONAL] == 0
