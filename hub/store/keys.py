@@ -105,6 +105,10 @@ class Keys:
         """One of the structures of the dead letters: index, body, age."""
         return self._tagged("dead", part)
 
+    def suppression(self, channel: str, digest: str) -> str:
+        """String with a TTL: why an address, known by its digest, is not written to."""
+        return self._tagged(f"suppressed:{channel}:{digest}", "why")
+
     def idempotency(self, caller: str, key: str) -> str:
         """Hash with a TTL: the claim on an Idempotency-Key, and the answer given."""
         return self._tagged(f"idem:{caller}", key)
