@@ -186,15 +186,18 @@ class Jwks:
     async def refresh(self) -> None:
         """Fetch the set now. A failure is logged and leaves the last good set."""
         try:
-            keys = keys_of_jwks(await self._fetch(), algorithms=self._algorithms)
-            if not keys:
-                raise ValueError("there is no usable key in it")
-            self._keys = keys
+            self._keys = await self._fetch_keys()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self._problem = f"the JWKS cannot be fetched: {type(error).__name__}: {error}"
             _log.warning("jwks_fetch_failed", url=self._url, problem=self._problem, keys_kept=len(self._keys or ()))
         else:
             _log.info("jwks_fetched", keys=len(self._keys))
+
+    async def _fetch_keys(self) -> tuple[VerificationKey, ...]:
+        keys = keys_of_jwks(await self._fetch(), algorithms=self._algorithms)
+        if not keys:
+            raise ValueError("there is no usable key in it")
+        return keys
 
     async def _fetch(self) -> bytes:
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)
