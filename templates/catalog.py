@@ -49,7 +49,7 @@ class Catalog:
         return all((locale, template, file) in self._files for file in CHANNEL_FILES[channel])
 
     def locale_for(self, template: str, *, channel: str, wanted: str) -> str | None:
-        """Return the nearest locale whose text serves a person who wants `wanted`; None where even the default has none."""
+        """Return the locale whose text is nearest to `wanted`; None where even the default has none."""
         fallback = locales.chain(wanted, default=self.default_locale, known=self._words)
         return next((name for name in fallback if self.has(template, channel=channel, locale=name)), None)
 

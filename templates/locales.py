@@ -13,7 +13,7 @@ _TAG_MAX = 35
 
 
 def normal(tag: str) -> str | None:
-    """Return a BCP 47 tag in its usual spelling (`pt_br` → `pt-BR`, `zh-hans-cn` → `zh-Hans-CN`), None if it is none."""
+    """Return a BCP 47 tag in its usual spelling (`pt_br` → `pt-BR`, `zh-hans` → `zh-Hans`), None if it is none."""
     match = _TAG.fullmatch(tag) if len(tag) <= _TAG_MAX else None
     if match is None:
         return None

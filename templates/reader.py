@@ -35,7 +35,7 @@ def formats_of(locale: str) -> Formats:
 
 
 class Reader:
-    """Writes values for one person. Methods are the filters of the templates; each raises ValueError for a bad value."""
+    """Writes values for one person. Its methods are the templates' filters; each raises ValueError for a bad value."""
 
     __slots__ = ("_locale", "_now_ms", "_plural_form", "_words", "_zone")
 
@@ -77,7 +77,7 @@ class Reader:
         return moments.time_of_day(self._locale, at.hour, at.minute)
 
     def when(self, value: Any) -> str:
-        """Return day and time of an instant, joined as the language does: `tomorrow at 6:40 PM`, `morgen, 18:40 Uhr`."""
+        """Return day and time of an instant, joined as the language does: `tomorrow at 6:40 PM`."""
         at = self._local(value)
         return self._words["day_at_time"].replace("{day}", self._day(at)).replace("{time}", self._time(at))
 
@@ -97,6 +97,7 @@ class Reader:
 
     def _local(self, value: Any) -> datetime:
         return moments.local(_instant_ms(value), self._zone)
+
 
 def _instant_ms(value: Any) -> int:
     """Take Unix ms or an RFC 3339 text."""

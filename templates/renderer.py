@@ -12,7 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateError as JinjaError
+from jinja2 import Template
+from jinja2 import TemplateError as JinjaError
 
 from templates import locales, moments
 from templates.catalog import CHANNEL_FILES, Catalog

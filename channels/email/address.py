@@ -18,14 +18,15 @@ _LOCAL_PART_MAX = 64
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Where mails come from. `header` is ready for `From:`, `domain` is the right side of Message-IDs."""
+    """Where mails come from. `header` is ready for `From:`, `name` (maybe empty) is shown as the shop's."""
 
     mailbox: str
     header: str
+    name: str = ""
 
     @property
     def domain(self) -> str:
-        """The domain of the mailbox."""
+        """The domain of the mailbox, the right side of Message-IDs."""
         return self.mailbox.rpartition("@")[2]
 
 
@@ -59,4 +60,4 @@ def sender(text: str) -> Sender:
     name = single_line(name).replace("\\", "").replace('"', "")
     if not name:
         return Sender(own, own)
-    return Sender(own, f'"{name}" <{own}>' if name.isascii() else f"{encoded(name)} <{own}>")
+    return Sender(own, f'"{name}" <{own}>' if name.isascii() else f"{encoded(name)} <{own}>", name)

@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Awaitable, Callable
 
 import aiosmtplib
 
+from channels.channel import Committing
 from channels.email.message import Mail
 from channels.email.relay import Relay, Security
 from channels.email.replies import Phase, refusal
 from hub.domain.errors import DeliveryError, TransientDeliveryError, UnknownDeliveryError
-
-Committing = Callable[[], Awaitable[None]]
-"""Awaited at the last moment at which a mail can be held back; an error from it does hold it back."""
 
 _OK = 250
 _WILL_FORWARD = 251
@@ -63,7 +60,7 @@ class Connection:
             async with asyncio.timeout(self._timeout_s):
                 await self._announce(mail)
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, TimeoutError, OSError) as error:
-            raise StaleConnectionError(f"the relay was lost before the mail: {error or 'timeout'}") from error
+            raise StaleConnectionError(f"the relay was lost before the mail: {error!r}") from error
         try:
             await committing()
         except BaseException:
@@ -85,7 +82,7 @@ class Connection:
         try:
             await self._say(b"DATA", expected=(_START_INPUT,), phase=Phase.CONTENT)
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as error:
-            raise StaleConnectionError(f"the relay was lost before the mail: {error}") from error
+            raise StaleConnectionError(f"the relay was lost before the mail: {error!r}") from error
 
     async def _hand_over(self, mail: Mail) -> str:
         protocol = self._client.protocol
@@ -96,7 +93,7 @@ class Connection:
             protocol.write(_LEADING_DOT.sub(b"..", mail.message) + b".\r\n")
             code, text = await protocol.read_response(timeout=self._timeout_s)
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise UnknownDeliveryError(f"no clean answer after the mail: {error}") from error
+            raise UnknownDeliveryError(f"no clean answer after the mail: {error!r}") from error
         if code == _OK:
             return text
         if not 400 <= code < 600:  # noqa: PLR2004 - the range of refusals, RFC 5321.
@@ -172,7 +169,7 @@ def _connect_error(error: BaseException, relay: Relay) -> BaseException:
         case aiosmtplib.SMTPResponseException() if error.code != _MALFORMED:
             return refusal(error.code, str(error.message), Phase.SESSION)
         case aiosmtplib.SMTPException() | OSError():
-            return TransientDeliveryError(f"no session with {relay.host}:{relay.port}: {error or 'timeout'}")
+            return TransientDeliveryError(f"no session with {relay.host}:{relay.port}: {error!r}")
         case DeliveryError():
             return error
         case _:

@@ -1,7 +1,7 @@
 """One mail as bytes: text and HTML, with a Message-ID that stays the same however often it is sent.
 
-Written directly: `email.message.EmailMessage` takes 2.4 ms to build and fold what these lines do in 0.1 ms, and a worker
-should send 500 a second. The standard library still has the last word: its parser must find exactly our headers.
+Written directly: `email.message.EmailMessage` takes 2.4 ms to build and fold what these lines do in 0.15 ms, and a
+worker should send 500 a second. The standard library has the last word: its parser must find exactly our headers.
 """
 
 from __future__ import annotations

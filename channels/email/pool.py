@@ -1,4 +1,4 @@
-"""A pool of connections to the relay: one mail at a time on each, newest first, none kept longer than is good for it."""
+"""A pool of connections to the relay: one mail at a time on each, the newest first, none kept longer than is good."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from channels.email.connection import Committing, Connection, StaleConnectionError, connect
+from channels.channel import Committing
+from channels.email.connection import Connection, StaleConnectionError, connect
 from channels.email.message import Mail
 from channels.email.relay import Relay, Security
 

@@ -38,7 +38,9 @@ async def serve(*, smtp_port: int, http_port: int) -> None:
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m channels.standins", description="Stand-ins for providers, on loopback.")
+    parser = argparse.ArgumentParser(
+        prog="python -m channels.standins", description="Stand-ins for providers, on loopback."
+    )
     parser.add_argument("--smtp-port", type=int, default=0, help="0 picks one")
     parser.add_argument("--http-port", type=int, default=0, help="0 picks one")
     options = parser.parse_args()

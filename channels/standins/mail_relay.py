@@ -90,7 +90,9 @@ class MailRelay:
             authenticator=self._authenticate,
         )
 
-    def _authenticate(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: Any) -> AuthResult:
+    def _authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: Any
+    ) -> AuthResult:
         given = (auth.login.decode(), auth.password.decode())
         return AuthResult(success=given == self._login)
 
@@ -141,7 +143,7 @@ async def conduct(fault: Fault, server: SMTP) -> str:
     return fault.reply
 
 
-class _Conversation(SMTP):  # type: ignore[misc]  # aiosmtpd has no types.
+class _Conversation(SMTP):
     """One session, with the phases that aiosmtpd's handlers do not reach."""
 
     def __init__(self, relay: MailRelay, **options: Any) -> None:
@@ -176,7 +178,7 @@ class _Conversation(SMTP):  # type: ignore[misc]  # aiosmtpd has no types.
             await super().smtp_MAIL(arg)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
-        recipients = ",".join(self.envelope.rcpt_tos)
+        recipients = ",".join(self.envelope.rcpt_tos) if self.envelope else ""
         if await self._goes_wrong(Phase.DATA, recipients):
             return
         fault = self._relay.faults.strike(Phase.BODY, recipients)

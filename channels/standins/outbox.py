@@ -1,7 +1,7 @@
 """The outbox of a stand-in: the mails it took, in memory, and an HTTP listing of them for the demo's page.
 
-`GET /outbox` gives `{"messages": [{id, to, from, subject, text, received_ms, message_id}]}`, newest first (`?to=` filters by
-recipient); `GET /outbox/<id>` one mail with its HTML and headers; `GET /outbox/<id>/html` the HTML alone.
+`GET /outbox` gives `{"messages": [{id, to, from, subject, text, received_ms, message_id}]}`, newest first (`?to=` picks
+one recipient's); `GET /outbox/<id>` one mail with its HTML and headers; `GET /outbox/<id>/html` the HTML alone.
 """
 
 from __future__ import annotations

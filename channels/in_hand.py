@@ -1,0 +1,128 @@
+"""Jobs in hand: claimed, with what has to be known to decide about them, read in a few round trips for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from channels.channel import DeliveryChannel
+from channels.ladder import Facts
+from channels.ports import Entries, People, RecordBook, SuppressionList
+from hub.domain.decisions import Aggregate, AggregateKind
+from hub.domain.ids import UserId
+from hub.domain.notifications import Channel
+from hub.domain.people import Person, person_of
+from hub.store.jobs import Claimed
+from hub.store.records import Record
+
+_CLEAN_END = "refused"
+"""The outcome in the record of a call that was begun and cleanly refused."""
+
+
+class InHand(msgspec.Struct, frozen=True):
+    """A claimed job, the facts about it and whom it is for. `address` is empty where there is an obstacle."""
+
+    claimed: Claimed
+    facts: Facts
+    person: Person
+    address: str
+
+
+class _Reach(msgspec.Struct, frozen=True):
+    address: str = ""
+    obstacle: str = ""
+
+
+class Briefing:
+    """Finds the facts about claimed jobs. Raises StoreUnavailable."""
+
+    def __init__(
+        self,
+        *,
+        channels: Mapping[Channel, DeliveryChannel],
+        entries: Entries,
+        people: People,
+        records: RecordBook,
+        suppressions: SuppressionList,
+        clock: Callable[[], int],
+        jitter: Callable[[], float],
+    ) -> None:
+        """Take `clock` (Unix ms) and `jitter` (random, 0 up to 1)."""
+        self._channels = channels
+        self._entries = entries
+        self._people = people
+        self._records = records
+        self._suppressions = suppressions
+        self._clock = clock
+        self._jitter = jitter
+
+    async def about(self, claimed: Sequence[Claimed]) -> list[InHand]:
+        """Return the jobs with their facts, in the same order."""
+        notifications = [each.job.notification for each in claimed]
+        states, people, unknown_calls = await asyncio.gather(
+            self._entries.state_of_many([(each.user, each.id) for each in notifications]),
+            self._read_people([each.user for each in notifications]),
+            asyncio.gather(*(self._unknown_calls(each) for each in claimed)),
+        )
+        reaches = await self._reaches([each.job.channel for each in claimed], people)
+        now_ms = self._clock()
+        return [
+            InHand(
+                each,
+                Facts(
+                    now_ms=now_ms,
+                    state=state,
+                    erased=person.erased,
+                    obstacle=reach.obstacle,
+                    tries=each.claims,
+                    unknown_calls=unknown,
+                    resends_unknown=self._resends_unknown(each.job.channel),
+                    jitter=self._jitter(),
+                ),
+                person,
+                reach.address,
+            )
+            for each, state, person, reach, unknown in zip(claimed, states, people, reaches, unknown_calls, strict=True)
+        ]
+
+    def _resends_unknown(self, name: Channel) -> bool:
+        channel = self._channels.get(name)
+        return channel is not None and channel.resends_unknown
+
+    async def _read_people(self, users: Sequence[UserId]) -> list[Person]:
+        documents = await self._people.read_many([Aggregate(AggregateKind.PERSON, user) for user in users])
+        return [person_of(document, user) for document, user in zip(documents, users, strict=True)]
+
+    async def _reaches(self, channels: Sequence[Channel], people: Sequence[Person]) -> list[_Reach]:
+        reaches = [self._reach(channel, person) for channel, person in zip(channels, people, strict=True)]
+        reachable = [index for index, reach in enumerate(reaches) if reach.address]
+        if reachable:
+            asked = [(channels[index].value, reaches[index].address) for index in reachable]
+            for index, suppressed in zip(reachable, await self._suppressions.are_suppressed(asked), strict=True):
+                if suppressed:
+                    reaches[index] = _Reach(obstacle="the address has refused messages for good")
+        return reaches
+
+    def _reach(self, name: Channel, person: Person) -> _Reach:
+        channel = self._channels.get(name)
+        if channel is None:
+            return _Reach(obstacle=f"the channel {name} is not configured")
+        address = channel.address(person)
+        return _Reach(address=address) if address else _Reach(obstacle=f"no address for {name}")
+
+    async def _unknown_calls(self, claimed: Claimed) -> int:
+        """Return how many calls of this step the provider may have taken. Rarely more than a field of the claim."""
+        if not claimed.unknown:
+            return 0
+        if claimed.attempt <= 1:
+            return 1
+        notification = claimed.job.notification
+        record = await self._records.read(notification.user, notification.id)
+        return max(1, claimed.attempt - _clean_ends(record, claimed.job.step))
+
+
+def _clean_ends(record: Record | None, step: int) -> int:
+    attempts = record.attempts if record else ()
+    return sum(1 for attempt in attempts if attempt.step == step and attempt.outcome == _CLEAN_END)

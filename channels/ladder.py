@@ -1,0 +1,192 @@
+"""The ladder: what to do next with a due job, before the provider is called and after it has answered. Pure.
+
+A job is one step of a ladder. Before the call: send, or skip. After it: done, try again, go on to the next step, or put
+the job aside for an operator. `channels.performer` carries the moves out.
+
+Promises kept here: nothing is sent that has been seen, has expired or is for an erased person; a failure for good goes
+on to the next step at once; of one step at most two calls can have an unknown outcome.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never
+
+import msgspec
+
+from channels.backoff import Backoff
+from hub.domain.notifications import EntryState, Job, Notification, job_id
+
+UNKNOWN_CALLS_MAX = 2
+"""One intended send, and after a crash or a timeout at most one more."""
+_MS = 1_000
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known when a job is in hand."""
+
+    now_ms: int
+    state: EntryState | None = None
+    """How far the person has come with the inbox entry; None where it is no longer there, which nobody has seen."""
+    erased: bool = False
+    obstacle: str = ""
+    """Why this channel cannot reach the person: no address, suppressed, channel not configured; empty: it can."""
+    tries: int = 0
+    """Claims before this one, whether or not they came to a call."""
+    unknown_calls: int = 0
+    """Earlier calls of this step that the provider may have taken."""
+    resends_unknown: bool = True
+    """The channel's policy: whether a call with an unknown outcome is made again."""
+    jitter: float = 0.0
+    """Random, from 0 up to 1."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How often and how long a step is tried."""
+
+    max_tries: int = 8
+    backoff: Backoff = Backoff()
+
+
+class Delivered(msgspec.Struct, frozen=True, tag=True):
+    """The provider has taken it."""
+
+    provider_id: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """A clean failure for now: nothing was taken. `begun` says that the call had got as far as being recorded."""
+
+    reason: str
+    retry_after_s: float | None = None
+    begun: bool = False
+
+
+class Impossible(msgspec.Struct, frozen=True, tag=True):
+    """It will never be taken. `suppress` says that the address itself is bad."""
+
+    reason: str
+    suppress: bool = False
+
+
+class Unclear(msgspec.Struct, frozen=True, tag=True):
+    """It may have been taken."""
+
+    reason: str
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """Our own fault, such as a template that does not render: trying again helps only after somebody has mended it."""
+
+    reason: str
+
+
+Result: TypeAlias = Delivered | Refused | Impossible | Unclear | Broken
+
+
+class Send(msgspec.Struct, frozen=True, tag=True):
+    """Call the provider."""
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The step is over, one way or another. `outcome` is a word for the record and the metrics."""
+
+    outcome: str
+    reason: str = ""
+    followed_by: Job | None = None
+    suppress: bool = False
+
+
+class Retry(msgspec.Struct, frozen=True, tag=True):
+    """Try the step again at `due_ms`."""
+
+    outcome: str
+    reason: str
+    due_ms: int
+    unknown: bool = False
+
+
+class Bury(msgspec.Struct, frozen=True, tag=True):
+    """Put the job aside for an operator, and let the ladder go on without it."""
+
+    reason: str
+    followed_by: Job | None = None
+
+
+Move: TypeAlias = Send | Done | Retry | Bury
+
+
+def next_move(job: Job, facts: Facts, result: Result | None = None, *, limits: Limits) -> Move:
+    """Return what to do with a job in hand: `result` is None before the call."""
+    if result is None:
+        return _before_call(job, facts)
+    match result:
+        case Delivered():
+            return Done("delivered", followed_by=_next_step(job, facts.now_ms, waits=True))
+        case Refused():
+            return _try_again(job, facts, result, limits)
+        case Impossible(reason, suppress):
+            return Done("failed", reason, followed_by=_next_step(job, facts.now_ms), suppress=suppress)
+        case Unclear(reason):
+            return _after_unclear(job, facts, reason, limits)
+        case Broken(reason):
+            return Bury(reason, followed_by=_next_step(job, facts.now_ms))
+        case _:
+            assert_never(result)
+
+
+def _before_call(job: Job, facts: Facts) -> Move:
+    over = _why_over(job.notification, facts)
+    if over:
+        return Done("skipped", over)
+    if facts.obstacle:
+        return Done("skipped", facts.obstacle, followed_by=_next_step(job, facts.now_ms))
+    if facts.unknown_calls and not _may_resend(facts):
+        return _given_up(job, facts, "an earlier call has no known outcome")
+    return Send()
+
+
+def _why_over(notification: Notification, facts: Facts) -> str:
+    """Return why the whole ladder ends here, empty where it goes on."""
+    if facts.erased:
+        return "the person has been erased"
+    if facts.state not in {None, EntryState.UNSEEN}:
+        return "it has been seen"
+    if notification.expires_ms is not None and facts.now_ms >= notification.expires_ms:
+        return "it has expired"
+    return ""
+
+
+def _may_resend(facts: Facts) -> bool:
+    return facts.resends_unknown and facts.unknown_calls < UNKNOWN_CALLS_MAX
+
+
+def _try_again(job: Job, facts: Facts, result: Refused, limits: Limits) -> Move:
+    tries = facts.tries + 1
+    if tries >= limits.max_tries:
+        return Bury(f"tried {tries} times, last: {result.reason}", followed_by=_next_step(job, facts.now_ms))
+    wait_s = limits.backoff.wait_s(tries, jitter=facts.jitter, retry_after_s=result.retry_after_s)
+    outcome = "refused" if result.begun else "deferred"
+    return Retry(outcome, result.reason, facts.now_ms + round(wait_s * _MS))
+
+
+def _after_unclear(job: Job, facts: Facts, reason: str, limits: Limits) -> Move:
+    after = msgspec.structs.replace(facts, unknown_calls=facts.unknown_calls + 1)
+    if not _may_resend(after) or facts.tries + 1 >= limits.max_tries:
+        return _given_up(job, facts, reason)
+    wait_s = limits.backoff.wait_s(facts.tries + 1, jitter=facts.jitter)
+    return Retry("unknown", reason, facts.now_ms + round(wait_s * _MS), unknown=True)
+
+
+def _given_up(job: Job, facts: Facts, reason: str) -> Done:
+    """It probably arrived: the ladder goes on as after a delivery, with its wait."""
+    return Done("unknown", reason, followed_by=_next_step(job, facts.now_ms, waits=True))
+
+
+def _next_step(job: Job, now_ms: int, *, waits: bool = False) -> Job | None:
+    """Return the job of the ladder's next step: after its wait, or at once where this step came to nothing."""
+    number = job.step + 1
+    ladder = job.notification.ladder
+    if number >= len(ladder):
+        return None
+    due_ms = now_ms + (round(ladder[number].after_s * _MS) if waits else 0)
+    return Job(id=job_id(job.notification.id, number), step=number, notification=job.notification, due_ms=due_ms)

@@ -1,0 +1,194 @@
+"""Carries out what the ladder decides about one job: calls the provider, and writes down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from channels.channel import DeliveryChannel, LeaseLost
+from channels.in_hand import InHand
+from channels.ladder import (
+    Broken,
+    Bury,
+    Delivered,
+    Done,
+    Impossible,
+    Limits,
+    Move,
+    Refused,
+    Result,
+    Retry,
+    Send,
+    Unclear,
+    next_move,
+)
+from channels.ports import JobQueue, RecordBook, SuppressionList
+from hub.domain.errors import (
+    PermanentDeliveryError,
+    StoreUnavailable,
+    TransientDeliveryError,
+    UnknownDeliveryError,
+)
+from hub.domain.notifications import Channel, Job
+from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
+from hub.store.jobs import Claimed
+from hub.store.records import Attempt
+
+_log = logger(__name__)
+_DETAIL_MAX = 200
+_STORE_WAIT_S = 0.5
+_BURIED = "buried"
+_LOST_LEASE = "lost_lease"
+
+
+class Performer:
+    """Does one job at a time for each caller; safe to call concurrently. Never raises a delivery's failure."""
+
+    def __init__(
+        self,
+        *,
+        channels: Mapping[Channel, DeliveryChannel],
+        jobs: JobQueue,
+        records: RecordBook,
+        suppressions: SuppressionList,
+        limits: Limits,
+        lease_s: float,
+        clock: Callable[[], int],
+    ) -> None:
+        """Take `lease_s`, to which a lease is prolonged when a call begins: longer than any call takes."""
+        self._channels = channels
+        self._jobs = jobs
+        self._records = records
+        self._suppressions = suppressions
+        self._limits = limits
+        self._lease_ms = round(lease_s * 1_000)
+        self._clock = clock
+
+    async def perform(self, hand: InHand, *, began: Callable[[], None]) -> None:
+        """Do a job to its next resting place. `began` is told when the provider may take the message from now on.
+
+        Raises StoreUnavailable where Redis stays away: the lease then runs out and somebody takes the job again.
+        """
+        move = next_move(hand.claimed.job, hand.facts, limits=self._limits)
+        provider_id = ""
+        if isinstance(move, Send):
+            result = await self._call(hand, began)
+            if result is None:
+                _count(hand, _LOST_LEASE)
+                return
+            now = _later(hand, self._clock())
+            move = next_move(now.claimed.job, now.facts, result, limits=self._limits)
+            provider_id = result.provider_id if isinstance(result, Delivered) else ""
+        await self._settle(hand, move, provider_id)
+
+    async def _call(self, hand: InHand, began: Callable[[], None]) -> Result | None:
+        """Return what became of the call, None where the job was no longer ours."""
+        begun = False
+
+        async def committing() -> None:
+            nonlocal begun
+            if not await self._jobs.begin(hand.claimed, lease_until_ms=self._clock() + self._lease_ms):
+                raise LeaseLost("the job has passed to somebody else")
+            begun = True
+            began()
+
+        channel = self._channels[hand.claimed.job.channel]
+        started_s = time.monotonic()
+        try:
+            provider_id = await channel.send(
+                hand.claimed.job.notification, hand.person, address=hand.address, committing=committing
+            )
+        except LeaseLost:
+            return None
+        except TransientDeliveryError as error:
+            return Refused(_reason(error, hand), error.retry_after_s, begun=begun)
+        except PermanentDeliveryError as error:
+            return Impossible(_reason(error, hand), suppress=error.suppress)
+        except UnknownDeliveryError as error:
+            return Unclear(_reason(error, hand))
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug in a channel or a template must not lose the job.
+            _log.exception("delivery_broken", job=hand.claimed.job.id, channel=channel.name.value)
+            reason = f"{type(error).__name__}: {_reason(error, hand)}"
+            # Where a bug struck after the call began, the provider may have the message.
+            return Unclear(reason) if begun else Broken(reason)
+        finally:
+            DELIVERY_SECONDS.labels(channel.name.value).observe(time.monotonic() - started_s)
+        return Delivered(provider_id)
+
+    async def _settle(self, hand: InHand, move: Move, provider_id: str) -> None:
+        claimed = hand.claimed
+        match move:
+            case Done(outcome, reason, followed_by, suppress):
+                if suppress:
+                    channel = claimed.job.channel.value
+                    await self._written(lambda: self._suppressions.add(channel, hand.address, reason=reason), claimed)
+                kept = await self._written(lambda: self._jobs.finish(claimed, followed_by=followed_by), claimed)
+            case Retry(outcome, reason, due_ms, unknown):
+                kept = await self._written(lambda: self._jobs.retry(claimed, due_ms=due_ms, unknown=unknown), claimed)
+            case Bury(reason, followed_by):
+                outcome = _BURIED
+                kept = await self._written(lambda: self._bury(claimed, reason, followed_by), claimed)
+            case Send():
+                raise AssertionError("a call's result never leads to another call in one go")
+            case _:
+                assert_never(move)
+        _count(hand, outcome if kept else _LOST_LEASE)
+        await self._note(hand, outcome, reason, provider_id)
+
+    async def _bury(self, claimed: Claimed, reason: str, followed_by: Job | None) -> bool:
+        if followed_by is not None:
+            await self._jobs.schedule_many([followed_by])
+        return await self._jobs.bury(claimed, reason)
+
+    async def _note(self, hand: InHand, outcome: str, reason: str, provider_id: str) -> None:
+        job = hand.claimed.job
+        _log.info(
+            "delivery",
+            notification=job.notification.id,
+            channel=job.channel.value,
+            outcome=outcome,
+            reason=reason,
+            attempt=hand.claimed.claims,
+            correlation_id=job.notification.correlation_id,
+        )
+        attempt = Attempt(
+            at_ms=self._clock(),
+            step=job.step,
+            number=hand.claimed.claims,
+            channel=job.channel,
+            outcome=outcome,
+            provider_id=provider_id[:_DETAIL_MAX],
+            detail=reason,
+        )
+        await self._records.record_attempt(job.notification, attempt)
+
+    async def _written(self, write: Callable[[], Awaitable[bool | None]], claimed: Claimed) -> bool:
+        """Write, trying again while the lease may still be ours: what the provider has taken must not be forgotten."""
+        until_ms = max(claimed.lease_until_ms, self._clock() + self._lease_ms)
+        while True:
+            try:
+                return await write() is not False
+            except StoreUnavailable:
+                if self._clock() >= until_ms:
+                    raise
+                await asyncio.sleep(_STORE_WAIT_S)
+
+
+def _later(hand: InHand, now_ms: int) -> InHand:
+    """Return the job with the time moved on: waits start when the provider has answered."""
+    return replace(hand, facts=replace(hand.facts, now_ms=now_ms))
+
+
+def _reason(error: Exception, hand: InHand) -> str:
+    """Return what an error says, bounded and without the address: it goes to logs, records and dead letters."""
+    return str(error).replace(hand.address, "<address>")[:_DETAIL_MAX]
+
+
+def _count(hand: InHand, outcome: str) -> None:
+    DELIVERIES.labels(hand.claimed.job.channel.value, outcome).inc()

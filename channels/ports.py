@@ -1,0 +1,84 @@
+"""What the runner needs of the store. The objects of `hub.store` fit; tests may pass others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hub.domain.decisions import Aggregate, Document
+from hub.domain.ids import NotificationId, UserId
+from hub.domain.notifications import EntryState, Job, Lane, Notification
+from hub.store.jobs import Claimed
+from hub.store.records import Attempt, Record
+
+
+class JobQueue(Protocol):
+    """The delay queue (`hub.store.jobs.Jobs`). Every method raises StoreUnavailable."""
+
+    async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
+        """Put jobs into the queue; one that is known already stays as it is."""
+        ...
+
+    async def claim(self, *, lane: Lane, now_ms: int, lease_ms: int, limit: int) -> list[Claimed]:
+        """Take due jobs of a lane under a lease."""
+        ...
+
+    async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
+        """Note that a provider call begins; False where the lease is lost."""
+        ...
+
+    async def finish(self, claimed: Claimed, *, followed_by: Job | None = None) -> bool:
+        """Take a job out for good and schedule the one that follows."""
+        ...
+
+    async def retry(self, claimed: Claimed, *, due_ms: int, unknown: bool = False) -> bool:
+        """Give a job back until it is due again."""
+        ...
+
+    async def bury(self, claimed: Claimed, reason: str) -> bool:
+        """Move a job to the dead letters."""
+        ...
+
+    async def depth(self) -> dict[Lane, int]:
+        """Return how many jobs there are, by lane."""
+        ...
+
+
+class Entries(Protocol):
+    """The inbox (`hub.store.inbox.Inbox`)."""
+
+    async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
+        """Return how far people have come with their entries."""
+        ...
+
+
+class People(Protocol):
+    """The documents (`hub.store.documents.Documents`)."""
+
+    async def read_many(self, aggregates: Sequence[Aggregate]) -> list[Document]:
+        """Return the documents of people, version 0 where there is none."""
+        ...
+
+
+class RecordBook(Protocol):
+    """The records of notifications (`hub.store.records.Records`)."""
+
+    async def record_attempt(self, notification: Notification, attempt: Attempt) -> None:
+        """Note an attempt."""
+        ...
+
+    async def read(self, user: UserId, notification: NotificationId) -> Record | None:
+        """Return what is noted."""
+        ...
+
+
+class SuppressionList(Protocol):
+    """Addresses that are not written to any more (`hub.store.suppressions.Suppressions`)."""
+
+    async def add(self, channel: str, address: str, *, reason: str) -> None:
+        """Write to an address no more, for a while."""
+        ...
+
+    async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
+        """Say of each (channel, address) whether it is suppressed."""
+        ...

@@ -1,0 +1,59 @@
+"""The delivery worker: wires the runner to the store, the channels and the clock. `hub.app` calls this."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+
+from channels.backoff import Backoff
+from channels.channel import DeliveryChannel
+from channels.in_hand import Briefing
+from channels.ladder import Limits
+from channels.performer import Performer
+from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
+from channels.runner import Runner
+from hub.domain.notifications import Channel
+from hub.settings import Delivery
+from hub.store.clock import unix_ms
+
+
+def delivery_runner(
+    settings: Delivery,
+    *,
+    channels: Mapping[Channel, DeliveryChannel],
+    jobs: JobQueue,
+    entries: Entries,
+    people: People,
+    records: RecordBook,
+    suppressions: SuppressionList,
+    clock: Callable[[], int] = unix_ms,
+    jitter: Callable[[], float] = random.random,
+) -> Runner:
+    """Return a runner over `channels`; a step over a channel that is not there is skipped to the next."""
+    limits = Limits(settings.max_attempts, Backoff(settings.backoff_first_s, settings.backoff_max_s))
+    briefing = Briefing(
+        channels=channels,
+        entries=entries,
+        people=people,
+        records=records,
+        suppressions=suppressions,
+        clock=clock,
+        jitter=jitter,
+    )
+    performer = Performer(
+        channels=channels,
+        jobs=jobs,
+        records=records,
+        suppressions=suppressions,
+        limits=limits,
+        lease_s=settings.lease_s,
+        clock=clock,
+    )
+    return Runner(
+        jobs=jobs,
+        briefing=briefing,
+        performer=performer,
+        clock=clock,
+        concurrency=settings.concurrency,
+        lease_s=settings.lease_s,
+    )
