@@ -25,8 +25,9 @@ def default_playbook() -> Playbook:
 
 
 class World:
-    """Feed it events with `tell`. `announced` and `notified` are what people saw, in order, each effect once; `ranks`
-    are those of the publications on latest topics.
+    """Feed it events with `tell`.
+
+    `announced` and `notified` are what people saw, in order, each effect once; `ranks` those of latest topics.
     """
 
     def __init__(self, playbook: Playbook | None = None) -> None:

@@ -114,14 +114,15 @@ def test_a_second_run_over_all_events_repeats_nothing_and_changes_nothing(
     assert (world.documents, world.announced) == (documents, announced)
 
 
+def refund() -> Event:
+    return event("payment.refunded", order_id="A-1", payment_id="p", amount=EUR_20)
+
+
 @given(st.lists(st.booleans(), min_size=MAX_ENTRIES, max_size=MAX_ENTRIES + 40))
 @VERY_FEW
 def test_a_timeline_is_bounded_and_keeps_its_beginning_and_its_end(refunds: list[bool]) -> None:
     world = told([order_placed(), event("order.packed", order_id="A-1")])
-    refund = {"order_id": "A-1", "payment_id": "p", "amount": EUR_20}
-    events = [
-        event("payment.refunded", **refund) if yes else event("order.confirmed", order_id="A-1") for yes in refunds
-    ]
+    events = [refund() if yes else event("order.confirmed", order_id="A-1") for yes in refunds]
     for one in events:
         world.tell(one)
 
