@@ -83,12 +83,17 @@ class Jobs:
 
     async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
         """Put jobs into the queue, in one round trip; False where one of that id is there, done or buried already."""
-        calls = []
-        for job in jobs:
-            shard = self._shard(job)
-            keys = (*self._parts(shard, "due", "body"), self._seen(shard, job.id))
-            calls.append(Call(keys, (job.id, job.due_ms, msgspec.json.encode(job), self._dedupe_window_s)))
+        calls = [self._scheduling(job, again=False) for job in jobs]
         return [reply == 1 for reply in await self._scripts.run_many(_SCHEDULE, calls)]
+
+    async def schedule_again(self, job: Job) -> bool:
+        """Put a buried job back into the queue, with no attempts behind it; False where it is there already."""
+        return bool(await self._scripts.run(_SCHEDULE, self._scheduling(job, again=True)))
+
+    def _scheduling(self, job: Job, *, again: bool) -> Call:
+        shard = self._shard(job)
+        keys = (*self._parts(shard, "due", "body"), self._seen(shard, job.id))
+        return Call(keys, (job.id, job.due_ms, msgspec.json.encode(job), self._dedupe_window_s, int(again)))
 
     async def claim(self, *, lane: Lane, now_ms: int, lease_ms: int, limit: int) -> list[Claimed]:
         """Take up to `limit` due jobs of a lane under a lease, in one round trip over all its shards.

@@ -19,7 +19,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
@@ -53,8 +53,8 @@ class _Wire(asyncio.Protocol):
         """Set by every read; the health check clears it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio promises for a stream
-        self._transport = transport
+        # asyncio promises a Transport for a stream; those of uvloop are not subclasses.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self.read_anything = True

@@ -1,0 +1,129 @@
+"""The store on the run's Redis, under a key prefix of the test's own."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+from redis.asyncio import Redis
+
+from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
+from hub.domain.notifications import Channel, InboxEntry, Job, Lane, Notification, Step
+from hub.domain.topics import Namespace, Namespaces, TopicKind
+from hub.store.connection import open_redis
+from hub.store.dead_letters import DeadLetters
+from hub.store.documents import Documents
+from hub.store.inbox import Inbox
+from hub.store.jobs import Jobs
+from hub.store.keys import Keys
+from hub.store.parked import Parked
+from hub.store.records import Records
+from hub.store.scripts import Scripts
+from hub.store.topics import Topics
+
+
+@dataclass
+class FakeClock:
+    """A clock that a test moves, in Unix ms."""
+
+    now_ms: int = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = open_redis(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def keys(key_prefix: str) -> Keys:
+    return Keys(key_prefix)
+
+
+@pytest.fixture
+def scripts(redis: Redis) -> Scripts:
+    return Scripts(redis)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def namespaces() -> Namespaces:
+    return Namespaces(
+        (
+            Namespace("fleeting", history_size=0),
+            Namespace("short", history_size=2, history_ttl_s=60),
+            Namespace("user", history_size=5),
+            Namespace("gauge", TopicKind.LATEST, history_size=5),
+        )
+    )
+
+
+@pytest.fixture
+def topics(redis: Redis, scripts: Scripts, keys: Keys, namespaces: Namespaces) -> Topics:
+    return Topics(redis, scripts, keys, namespaces, dedupe_window_s=60)
+
+
+@pytest.fixture
+def documents(redis: Redis, scripts: Scripts, keys: Keys) -> Documents:
+    return Documents(redis, scripts, keys, ttl_s=60)
+
+
+@pytest.fixture
+def parked(redis: Redis, scripts: Scripts, keys: Keys) -> Parked:
+    return Parked(redis, scripts, keys)
+
+
+@pytest.fixture
+def inbox(redis: Redis, scripts: Scripts, keys: Keys, namespaces: Namespaces, clock: FakeClock) -> Inbox:
+    return Inbox(redis, scripts, keys, namespaces, size=3, dedupe_window_s=60, clock=clock)
+
+
+@pytest.fixture
+def dead_letters(redis: Redis, scripts: Scripts, keys: Keys) -> DeadLetters:
+    return DeadLetters(redis, scripts, keys, limit=3, max_age_s=10)
+
+
+@pytest.fixture
+def records(redis: Redis, scripts: Scripts, keys: Keys) -> Records:
+    return Records(redis, scripts, keys)
+
+
+@pytest.fixture
+def jobs(redis: Redis, keys: Keys, dead_letters: DeadLetters, records: Records, clock: FakeClock) -> Jobs:
+    return Jobs(redis, Scripts(redis), keys, dead_letters, records, shards=2, dedupe_window_s=60, clock=clock)
+
+
+@pytest.fixture
+def make_entry() -> Callable[..., InboxEntry]:
+    def make(name: str, **fields: object) -> InboxEntry:
+        given = {"event_type": "order.packed", "category": "orders", "title": "T", "body": "B", "created_ms": 5}
+        return InboxEntry(id=NotificationId(name), **(given | fields))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def make_job() -> Callable[..., Job]:
+    def make(name: str, *, user: str = "ada", due_ms: int = 0, step: int = 0, lane: Lane = Lane.CRITICAL) -> Job:
+        notification = Notification(
+            id=NotificationId(name),
+            user=UserId(user),
+            rule=RuleName("r"),
+            event_type="order.packed",
+            category="orders",
+            lane=lane,
+            template=TemplateName("t"),
+            context={"order": "A-1"},
+            created_ms=5,
+            ladder=(Step(Channel.EMAIL), Step(Channel.SMS)),
+        )
+        return Job(JobId(f"{name}:{step}"), step, notification, due_ms)
+
+    return make

@@ -1,0 +1,84 @@
+import asyncio
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link
+from hub.domain.ids import EffectId, OrderId, ShipmentId, UserId
+from hub.domain.notifications import InboxEntry
+from hub.domain.topics import inbox as inbox_topic
+from hub.store.documents import Applied, Conflict, Documents
+from hub.store.inbox import Erased, Inbox
+from hub.store.keys import Keys
+from hub.store.parked import Parked
+from hub.store.topics import Topics
+
+ORDER = Aggregate(AggregateKind.ORDER, "A-1")
+ADA = UserId("ada")
+PERSON = Aggregate(AggregateKind.PERSON, ADA)
+
+
+async def test_an_unknown_aggregate_has_version_zero(documents: Documents) -> None:
+    assert await documents.read_many([ORDER]) == [Document(0, b"")]
+
+
+async def test_a_change_is_applied_on_the_expected_version_only(documents: Documents) -> None:
+    results = await documents.apply_many([Change(ORDER, 0, b"1"), Change(ORDER, 0, b"x"), Change(ORDER, 1, b"2")])
+    assert results == [Applied(1), Conflict(), Applied(2)]
+    assert await documents.read_many([ORDER]) == [Document(2, b"2")]
+
+
+async def test_the_same_change_again_is_applied_again(documents: Documents) -> None:
+    change = Change(ORDER, 0, b"1")
+    assert await documents.apply_many([change]) == await documents.apply_many([change]) == [Applied(1)]
+    assert await documents.apply_many([Change(ORDER, 1, b"2"), change]) == [Applied(2), Conflict()]
+
+
+async def test_of_racing_changes_one_wins(documents: Documents) -> None:
+    results = await asyncio.gather(*(documents.apply_many([Change(ORDER, 0, b"%d" % n)]) for n in range(10)))
+    assert sum(isinstance(result, Applied) for (result,) in results) == 1
+
+
+async def test_an_order_expires_and_a_person_does_not(documents: Documents, redis: Redis, keys: Keys) -> None:
+    await documents.apply_many([Change(ORDER, 0, b"1"), Change(PERSON, 0, b"1")])
+    assert 0 < await redis.ttl(keys.document(ORDER)) <= 60
+    assert await redis.ttl(keys.document(PERSON)) == -1
+
+
+async def test_a_change_tells_which_events_wait_for_it_until_they_are_unparked(
+    documents: Documents, parked: Parked
+) -> None:
+    for name in (b"late", b"early"):
+        deadline_ms = 9 if name == b"early" else 10
+        await parked.park(ORDER, name, effect=EffectId(name.decode()), now_ms=0, deadline_ms=deadline_ms, limit=9)
+    assert await documents.apply_many([Change(ORDER, 0, b"1")]) == [Applied(1, (b"early", b"late"))]
+    await parked.unpark(ORDER, [b"early"])
+    assert await documents.apply_many([Change(ORDER, 1, b"2")]) == [Applied(2, (b"late",))]
+
+
+async def test_shipments_of_an_order_are_linked_once(documents: Documents) -> None:
+    links = [Link(OrderId("A-1"), ShipmentId(name)) for name in ("S-2", "S-1", "S-2")]
+    await documents.link_many(links)
+    assert await documents.shipments_of(OrderId("A-1")) == ["S-1", "S-2"]
+
+
+async def test_nothing_of_an_erased_person_is_left_but_hashes(
+    documents: Documents, inbox: Inbox, topics: Topics, make_entry: Callable[..., InboxEntry]
+) -> None:
+    await documents.apply_many([Change(PERSON, 0, b"tombstone")])
+    await inbox.add_many([(ADA, make_entry("n1", collapse_key="k"))])
+    (before,) = await topics.positions([inbox_topic(ADA)])
+    await documents.erase(ADA)
+    assert (await inbox.page(ADA, cursor=None, limit=9)).items == ()
+    page = await topics.read_since(inbox_topic(ADA), 0, limit=9)
+    assert page.publications == ()
+    assert page.position.epoch != before.epoch
+    assert await documents.read_many([PERSON]) == [Document(1, b"tombstone")]
+
+
+async def test_an_erased_persons_inbox_takes_nothing_more(
+    documents: Documents, inbox: Inbox, make_entry: Callable[..., InboxEntry]
+) -> None:
+    await documents.erase(ADA)
+    assert await inbox.add_many([(ADA, make_entry("n1"))]) == [Erased()]
+    assert await inbox.unread(ADA) == 0
