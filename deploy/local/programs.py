@@ -39,9 +39,10 @@ class Program:
 REDIS = Program(name="redis-server", package="redis-server")
 # The one in /usr/sbin changes to the user `rabbitmq`, who may not write to our folder.
 RABBITMQ = Program(name="/usr/lib/rabbitmq/bin/rabbitmq-server", package="rabbitmq-server")
+RABBITMQCTL = Program(name="/usr/lib/rabbitmq/bin/rabbitmqctl", package="rabbitmq-server")
 EPMD = Program(name="epmd", package="rabbitmq-server")
 JAVA = Program(name="java", package="default-jre-headless")
 MAVEN = Program(name="mvn", package="maven")
 CHROMIUM = Program(name="chromium", package="chromium")
 
-ALL = (REDIS, RABBITMQ, EPMD, JAVA, MAVEN, CHROMIUM)
+ALL = (REDIS, RABBITMQ, RABBITMQCTL, EPMD, JAVA, MAVEN, CHROMIUM)

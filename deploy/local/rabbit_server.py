@@ -2,16 +2,18 @@
 
 import os
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from deploy.local.child import Child
 from deploy.local.ports import free_port, is_free
-from deploy.local.programs import EPMD, RABBITMQ
+from deploy.local.programs import EPMD, RABBITMQ, RABBITMQCTL
 from deploy.local.service import LocalService
 
 _PROBE_TIMEOUT_S = 2.0
+_FLUSH_TIMEOUT_S = 60.0
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 
@@ -39,6 +41,19 @@ class RabbitServer(LocalService):
         super().stop()
         if self._epmd is not None:
             self._epmd.terminate(timeout_s=5)
+
+    def flush_definitions(self) -> None:
+        """Have the node write its queues, exchanges and bindings to disk. Takes seconds.
+
+        RabbitMQ 3.10 answers "declared" before that: of 20 durable queues declared just before a SIGKILL, 3 were gone
+        after it, with the confirmed messages in them. A test that kills the node calls this between the two.
+
+        Raises:
+            subprocess.CalledProcessError: The node refused.
+            subprocess.TimeoutExpired: It did not answer.
+        """
+        command = [RABBITMQCTL.require(), "--quiet", "eval", "ok = mnesia:sync_log(), dumped = mnesia:dump_log()."]
+        subprocess.run(command, env=self._environment(), check=True, capture_output=True, timeout=_FLUSH_TIMEOUT_S)
 
     def _prepare(self) -> None:
         (self.folder / "rabbitmq.conf").write_text(

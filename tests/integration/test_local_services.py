@@ -1,5 +1,6 @@
 """deploy/local: each service starts, keeps its data over a crash, and ends without a trace."""
 
+import asyncio
 import socket
 import subprocess
 from pathlib import Path
@@ -100,6 +101,7 @@ async def test_rabbitmq_keeps_a_persistent_message_over_a_kill(tmp_path: Path) -
         async with await aio_pika.connect(server.url) as connection:
             channel = await connection.channel()
             await channel.declare_queue("orders", durable=True)
+            await asyncio.to_thread(server.flush_definitions)
             body = aio_pika.Message(b"placed", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
             await channel.default_exchange.publish(body, routing_key="orders")
         server.kill()
