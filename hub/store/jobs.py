@@ -138,15 +138,21 @@ class Jobs:
         return bool(await self._scripts.run(_BEGIN, call))
 
     async def finish(
-        self, claimed: Claimed, *, followed_by: Job | None = None, outcome: str = "", provider_id: str = ""
+        self,
+        claimed: Claimed,
+        *,
+        followed_by: Job | None = None,
+        outcome: str = "",
+        provider_id: str = "",
+        detail: str = "",
     ) -> bool:
         """Take a job out of the queue for good and schedule the ladder's next step, both or neither.
 
-        `followed_by` is of the same person and lane. `outcome` and the provider's id of the message go into the
-        notification's record. False: the lease is lost, the queue has not changed.
+        `followed_by` is of the same person and lane. `outcome`, the provider's id of the message and `detail` go into
+        the notification's record. False: the lease is lost, the queue has not changed.
         """
         call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by)
-        return await self._run_noted(_FINISH, call, claimed, outcome, provider_id=provider_id)
+        return await self._run_noted(_FINISH, call, claimed, outcome, provider_id=provider_id, detail=detail)
 
     def _finishing(self, shard: _Shard, job_id: JobId, token: str, followed_by: Job | None) -> Call:
         keys = (*self._parts(shard, "leased", "body", "state"), self._seen(shard, job_id))
@@ -158,15 +164,17 @@ class Jobs:
             args += (followed_by.id, followed_by.due_ms, msgspec.json.encode(followed_by))
         return Call(keys, args)
 
-    async def retry(self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False) -> bool:
-        """Give a job back until `due_ms`; `reason` goes into the notification's record.
+    async def retry(
+        self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
+    ) -> bool:
+        """Give a job back until `due_ms`; `outcome` (`unknown` where it is) and `reason` go into the record.
 
         `unknown`: the provider may have taken it, and the next claimer is told so. False: the lease is lost, the queue
         has not changed.
         """
         keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
         call = Call(keys, (claimed.job.id, claimed.token, due_ms, int(unknown)))
-        return await self._run_noted(_RETRY, call, claimed, "unknown" if unknown else "retry", detail=reason)
+        return await self._run_noted(_RETRY, call, claimed, "unknown" if unknown else outcome, detail=reason)
 
     async def _run_noted(
         self, script: Script, call: Call, claimed: Claimed, outcome: str, *, provider_id: str = "", detail: str = ""
