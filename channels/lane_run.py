@@ -125,7 +125,10 @@ class LaneRun:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         with contextlib.suppress(StoreUnavailable):  # Then their leases run out instead.
-            await asyncio.gather(*(self._jobs.retry(claimed, due_ms=self._clock()) for claimed in unbegun))
+            await asyncio.gather(*(self._give_back(claimed) for claimed in unbegun))
+
+    async def _give_back(self, claimed: Claimed) -> None:
+        await self._jobs.retry(claimed, self._clock(), "the worker was stopped", outcome="released")
 
 
 async def wait_for(stop: asyncio.Event, seconds: float) -> None:

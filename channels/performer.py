@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ from channels.ladder import (
     Unclear,
     next_move,
 )
-from channels.ports import JobQueue, RecordBook, SuppressionList
+from channels.ports import JobQueue, SuppressionList
 from hub.domain.errors import (
     PermanentDeliveryError,
     StoreUnavailable,
@@ -36,7 +37,6 @@ from hub.domain.errors import (
 from hub.domain.notifications import Channel, Job
 from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
 from hub.store.jobs import Claimed
-from hub.store.records import Attempt
 
 _log = logger(__name__)
 _DETAIL_MAX = 200
@@ -53,7 +53,6 @@ class Performer:
         *,
         channels: Mapping[Channel, DeliveryChannel],
         jobs: JobQueue,
-        records: RecordBook,
         suppressions: SuppressionList,
         limits: Limits,
         lease_s: float,
@@ -62,7 +61,6 @@ class Performer:
         """Take `lease_s`, to which a lease is prolonged when a call begins: longer than any call takes."""
         self._channels = channels
         self._jobs = jobs
-        self._records = records
         self._suppressions = suppressions
         self._limits = limits
         self._lease_ms = round(lease_s * 1_000)
@@ -78,7 +76,7 @@ class Performer:
         if isinstance(move, Send):
             result = await self._call(hand, began)
             if result is None:
-                _count(hand, _LOST_LEASE)
+                _report(hand, _LOST_LEASE)
                 return
             now = _later(hand, self._clock())
             move = next_move(now.claimed.job, now.facts, result, limits=self._limits)
@@ -126,11 +124,12 @@ class Performer:
         match move:
             case Done(outcome, reason, followed_by, suppress):
                 if suppress:
-                    channel = claimed.job.channel.value
-                    await self._written(lambda: self._suppressions.add(channel, hand.address, reason=reason), claimed)
-                kept = await self._written(lambda: self._jobs.finish(claimed, followed_by=followed_by), claimed)
+                    await self._written(lambda: self._suppress(hand, reason), claimed)
+                finish = partial(self._jobs.finish, outcome=outcome, provider_id=provider_id, detail=reason)
+                kept = await self._written(lambda: finish(claimed, followed_by=followed_by), claimed)
             case Retry(outcome, reason, due_ms, unknown):
-                kept = await self._written(lambda: self._jobs.retry(claimed, due_ms=due_ms, unknown=unknown), claimed)
+                retry = partial(self._jobs.retry, unknown=unknown, outcome=outcome)
+                kept = await self._written(lambda: retry(claimed, due_ms, reason), claimed)
             case Bury(reason, followed_by):
                 outcome = _BURIED
                 kept = await self._written(lambda: self._bury(claimed, reason, followed_by), claimed)
@@ -138,42 +137,23 @@ class Performer:
                 raise AssertionError("a call's result never leads to another call in one go")
             case _:
                 assert_never(move)
-        _count(hand, outcome if kept else _LOST_LEASE)
-        await self._note(hand, outcome, reason, provider_id)
+        _report(hand, outcome if kept else _LOST_LEASE, reason)
+
+    async def _suppress(self, hand: InHand, reason: str) -> bool:
+        await self._suppressions.add(hand.claimed.job.channel.value, hand.address, reason=reason)
+        return True
 
     async def _bury(self, claimed: Claimed, reason: str, followed_by: Job | None) -> bool:
         if followed_by is not None:
             await self._jobs.schedule_many([followed_by])
         return await self._jobs.bury(claimed, reason)
 
-    async def _note(self, hand: InHand, outcome: str, reason: str, provider_id: str) -> None:
-        job = hand.claimed.job
-        _log.info(
-            "delivery",
-            notification=job.notification.id,
-            channel=job.channel.value,
-            outcome=outcome,
-            reason=reason,
-            attempt=hand.claimed.claims,
-            correlation_id=job.notification.correlation_id,
-        )
-        attempt = Attempt(
-            at_ms=self._clock(),
-            step=job.step,
-            number=hand.claimed.claims,
-            channel=job.channel,
-            outcome=outcome,
-            provider_id=provider_id[:_DETAIL_MAX],
-            detail=reason,
-        )
-        await self._records.record_attempt(job.notification, attempt)
-
-    async def _written(self, write: Callable[[], Awaitable[bool | None]], claimed: Claimed) -> bool:
+    async def _written(self, write: Callable[[], Awaitable[bool]], claimed: Claimed) -> bool:
         """Write, trying again while the lease may still be ours: what the provider has taken must not be forgotten."""
         until_ms = max(claimed.lease_until_ms, self._clock() + self._lease_ms)
         while True:
             try:
-                return await write() is not False
+                return await write()
             except StoreUnavailable:
                 if self._clock() >= until_ms:
                     raise
@@ -190,5 +170,15 @@ def _reason(error: Exception, hand: InHand) -> str:
     return str(error).replace(hand.address, "<address>")[:_DETAIL_MAX]
 
 
-def _count(hand: InHand, outcome: str) -> None:
-    DELIVERIES.labels(hand.claimed.job.channel.value, outcome).inc()
+def _report(hand: InHand, outcome: str, reason: str = "") -> None:
+    job = hand.claimed.job
+    DELIVERIES.labels(job.channel.value, outcome).inc()
+    _log.info(
+        "delivery",
+        notification=job.notification.id,
+        channel=job.channel.value,
+        outcome=outcome,
+        reason=reason,
+        tries=hand.claimed.claims + 1,
+        correlation_id=job.notification.correlation_id,
+    )

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from hub.domain.decisions import Aggregate, Document
 from hub.domain.ids import NotificationId, UserId
-from hub.domain.notifications import EntryState, Job, Lane, Notification
+from hub.domain.notifications import EntryState, Job, Lane
 from hub.store.jobs import Claimed
-from hub.store.records import Attempt, Record
+from hub.store.records import Record
 
 
 class JobQueue(Protocol):
@@ -27,16 +27,26 @@ class JobQueue(Protocol):
         """Note that a provider call begins; False where the lease is lost."""
         ...
 
-    async def finish(self, claimed: Claimed, *, followed_by: Job | None = None) -> bool:
-        """Take a job out for good and schedule the one that follows."""
+    async def finish(
+        self,
+        claimed: Claimed,
+        *,
+        followed_by: Job | None = None,
+        outcome: str = "",
+        provider_id: str = "",
+        detail: str = "",
+    ) -> bool:
+        """Take a job out for good, schedule the one that follows and note what became of it."""
         ...
 
-    async def retry(self, claimed: Claimed, *, due_ms: int, unknown: bool = False) -> bool:
-        """Give a job back until it is due again."""
+    async def retry(
+        self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
+    ) -> bool:
+        """Give a job back until it is due again, and note why."""
         ...
 
     async def bury(self, claimed: Claimed, reason: str) -> bool:
-        """Move a job to the dead letters."""
+        """Move a job to the dead letters, and note why."""
         ...
 
     async def depth(self) -> dict[Lane, int]:
@@ -62,10 +72,6 @@ class People(Protocol):
 
 class RecordBook(Protocol):
     """The records of notifications (`hub.store.records.Records`)."""
-
-    async def record_attempt(self, notification: Notification, attempt: Attempt) -> None:
-        """Note an attempt."""
-        ...
 
     async def read(self, user: UserId, notification: NotificationId) -> Record | None:
         """Return what is noted."""

@@ -43,7 +43,6 @@ def delivery_runner(
     performer = Performer(
         channels=channels,
         jobs=jobs,
-        records=records,
         suppressions=suppressions,
         limits=limits,
         lease_s=settings.lease_s,
