@@ -90,8 +90,10 @@ class Operations:
             body, replayed = await self._carry_out(operation, call, read())
         except DoorbellError as error:
             failed = failure_of(error)
-            if failed.failure in {Failure.INTERNAL, Failure.UNAVAILABLE}:
-                _log.error("operation_failed", operation=operation.name, failure=str(failed.failure), exc_info=error)
+            if failed.failure is Failure.UNAVAILABLE:
+                _log.warning("operation_unavailable", operation=operation.name, problem=str(error))
+            elif failed.failure is Failure.INTERNAL:
+                _log.error("operation_failed", operation=operation.name, exc_info=error)
         except Exception as error:  # noqa: BLE001 - the border: a caller gets an answer, the log the truth
             _log.exception("operation_crashed", operation=operation.name)
             failed = failure_of(DoorbellError(str(error)))

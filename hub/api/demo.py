@@ -1,0 +1,90 @@
+"""The demonstration's sign-in and the outbox of its stand-in mail relay. Only `doorbell demo` mounts these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Literal
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from hub.domain.errors import InputError
+from hub.domain.permission import Role
+from hub.observe import logger
+from hub.service.decoding import decode_json
+from hub.service.failures import Failure, OperationFailed
+from hub.service.tokens import is_user_id, mint_token
+from hub.settings import Token
+
+_log = logger(__name__)
+TOKEN_TTL_S = 900
+_RELAY_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+_MAX_BYTES = 8 * 1_024 * 1_024
+_MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants to be in the demonstration: a shopper by user id, or the shop's backend."""
+
+    user: str | None = None
+    role: Literal["shopper", "service"] = "shopper"
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """Credentials for the hub, good for `expires_in_s` seconds."""
+
+    token: str
+    expires_in_s: int = TOKEN_TTL_S
+
+
+def demo_routes(*, tokens: Token, service_key: str, outbox_url: str) -> Iterable[web.RouteDef]:
+    """Return `POST /demo/session`, and `/demo/outbox` where a stand-in lists its mails at `outbox_url`.
+
+    Anybody may become anybody: never mount these in production. `service_key` is an API key that is configured.
+    """
+
+    async def session(request: web.Request) -> web.Response:
+        wish = decode_json(SignIn, await request.read())
+        token = service_key if wish.role == "service" else _shopper_token(tokens, wish)
+        _log.info("demo_sign_in", user=wish.user, role=wish.role)
+        body = msgspec.json.encode(SignedIn(token))
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def outbox(request: web.Request) -> web.Response:
+        return await _relayed(outbox_url, content_type="application/json", query=request.query_string)
+
+    async def mail(request: web.Request) -> web.Response:
+        mail_id = request.match_info["id"]
+        response = await _relayed(f"{outbox_url}/{mail_id}/html", content_type="text/html")
+        response.headers["Content-Security-Policy"] = _MAIL_POLICY
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
+        return response
+
+    yield web.post("/demo/session", session)
+    if outbox_url:
+        yield web.get("/demo/outbox", outbox)
+        yield web.get(r"/demo/outbox/{id:[A-Za-z0-9_-]{1,64}}/html", mail)
+
+
+def _shopper_token(tokens: Token, wish: SignIn) -> str:
+    if wish.user is None or not is_user_id(wish.user):
+        raise InputError("user", "must be a user id")
+    return mint_token(tokens, user=wish.user, role=Role.SHOPPER, ttl_s=TOKEN_TTL_S)
+
+
+async def _relayed(url: str, *, content_type: str, query: str = "") -> web.Response:
+    address = f"{url}?{query}" if query else url
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_RELAY_TIMEOUT) as session,
+            session.get(address, allow_redirects=False) as answer,
+        ):
+            body = await answer.content.read(_MAX_BYTES) if answer.content_length is None else await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise OperationFailed(Failure.UNAVAILABLE, "the stand-in mail relay does not answer") from error
+    if answer.status != HTTPStatus.OK:
+        raise OperationFailed(Failure.NOT_FOUND, "the stand-in mail relay has no such mail")
+    headers = {"Content-Type": f"{content_type}; charset=utf-8", "Cache-Control": "no-store"}
+    return web.Response(body=body, headers=headers)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from hub.api.asyncapi import TOPICS, asyncapi_document
+from hub.api.openapi import openapi_document
+from hub.domain.events import PAYLOADS
+from hub.domain.topics import BUILT_IN, CHAT
+from hub.service.calls import Operations
+from hub.service.events import Events
+from hub.service.failures import FAILURES, Failure
+from hub.service.inbox import InboxService
+from hub.service.notifications import Notifications
+from hub.service.operations import AnyOperation
+from hub.service.orders import Orders
+from tests.unit.api.api_fakes import FakeIngest, FakeSender, order_placed
+
+URL = "https://shop.example"
+NOTHING: Any = None
+ALL: tuple[AnyOperation, ...] = (
+    *InboxService(NOTHING).operations(),
+    *Orders(NOTHING).operations(),
+    *Events(FakeIngest()).operations(),
+    *Notifications(FakeSender(), templates={}).operations(),
+)
+
+
+@pytest.fixture(scope="module")
+def openapi() -> dict[str, Any]:
+    # Through JSON, as clients get it.
+    document: dict[str, Any] = json.loads(msgspec.json.encode(openapi_document(ALL, version="1.2.3", public_url=URL)))
+    return document
+
+
+@pytest.fixture(scope="module")
+def asyncapi() -> dict[str, Any]:
+    made = asyncapi_document(
+        ALL, version="1.2.3", public_url=URL, kafka_topics=["orders"], rabbitmq_exchange="shop.events"
+    )
+    document: dict[str, Any] = json.loads(msgspec.json.encode(made))
+    return document
+
+
+def references(part: Any) -> Iterator[str]:
+    match part:
+        case {"$ref": str(reference)}:
+            yield reference
+        case dict():
+            for value in part.values():
+                yield from references(value)
+        case list():
+            for item in part:
+                yield from references(item)
+
+
+def found(document: dict[str, Any], reference: str) -> Any:
+    part: Any = document
+    for name in reference.removeprefix("#/").split("/"):
+        part = part[name]
+    return part
+
+
+def test_the_openapi_document_is_valid(openapi: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(openapi).validate()
+
+
+def test_every_operation_is_in_the_openapi_document_with_all_its_failures(openapi: dict[str, Any]) -> None:
+    described = {item["operationId"]: item for path in openapi["paths"].values() for item in path.values()}
+    assert set(described) == {operation.name for operation in ALL}
+    for operation in ALL:
+        statuses = {str(FAILURES[failure].status) for failure in operation.failures} | {str(operation.http.status)}
+        assert set(described[operation.name]["responses"]) == statuses
+
+
+def test_path_and_query_fields_are_parameters(openapi: dict[str, Any]) -> None:
+    (order_id,) = openapi["paths"]["/v1/orders/{order_id}"]["get"]["parameters"]
+    assert (order_id["in"], order_id["required"]) == ("path", True)
+    assert {item["name"] for item in openapi["paths"]["/v1/inbox"]["get"]["parameters"]} == {
+        "cursor", "limit", "unread", "category", "archived",
+    }  # fmt: skip
+
+
+def test_writes_take_an_idempotency_key(openapi: dict[str, Any]) -> None:
+    for path in ("/v1/events", "/v1/notifications"):
+        assert [item["name"] for item in openapi["paths"][path]["post"]["parameters"]] == ["Idempotency-Key"]
+
+
+def test_the_event_schema_takes_a_good_event_and_refuses_a_bad_one(openapi: dict[str, Any]) -> None:
+    schema = {"$ref": "#/components/schemas/CloudEvent", "components": openapi["components"]}
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid(order_placed())
+    assert not validator.is_valid(order_placed(customer_id="two words"))
+    assert not validator.is_valid({**order_placed(), "specversion": "0.3"})
+
+
+def test_no_pattern_is_python_only(openapi: dict[str, Any], asyncapi: dict[str, Any]) -> None:
+    assert "\\Z" not in json.dumps([openapi, asyncapi])
+
+
+def test_every_reference_of_both_documents_leads_somewhere(openapi: dict[str, Any], asyncapi: dict[str, Any]) -> None:
+    for document in (openapi, asyncapi):
+        for reference in references(document):
+            assert found(document, reference) is not None
+
+
+def test_every_event_type_may_come_in_each_way(asyncapi: dict[str, Any]) -> None:
+    for way_in in ("kafka.orders", "rabbitmq", "http"):
+        assert set(asyncapi["channels"][way_in]["messages"]) == {f"event.{name}" for name in PAYLOADS}
+
+
+def test_every_built_in_topic_is_described() -> None:
+    assert {topic.namespace for topic in TOPICS} == {namespace.name for namespace in BUILT_IN} - {CHAT}
+
+
+def test_messages_of_an_operation_belong_to_its_channel(asyncapi: dict[str, Any]) -> None:
+    for operation in asyncapi["operations"].values():
+        for message in operation.get("messages", ()):
+            assert message["$ref"].startswith(f"{operation['channel']['$ref']}/messages/")
+
+
+def test_parameters_of_an_address_are_described(asyncapi: dict[str, Any]) -> None:
+    for channel in asyncapi["channels"].values():
+        for name in channel.get("parameters", {}):
+            assert f"{{{name}}}" in channel["address"]
+
+
+def test_names_of_operations_are_unique(operations: Operations) -> None:
+    assert len({operation.name for operation in ALL}) == len(ALL)
+    assert len({(operation.http.method, operation.http.path) for operation in ALL}) == len(ALL)
+
+
+def test_the_error_table_knows_every_failure() -> None:
+    assert set(FAILURES) == set(Failure)
