@@ -1,0 +1,129 @@
+"""What the store says and does while Redis is away, hangs, is full or read-only. Each test has a Redis of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from deploy.local import RedisServer
+from hub.domain.decisions import Publication
+from hub.domain.errors import StoreUnavailable
+from hub.domain.ids import EffectId, Topic
+from hub.domain.topics import Namespaces
+from hub.observe import STORE_ERRORS
+from hub.store.connection import open_redis, redis_identity
+from hub.store.keys import Keys
+from hub.store.scripts import Scripts
+from hub.store.topics import Duplicate, Published, Topics
+from tests.services import running
+
+KEYS = Keys()
+ORDER = Topic("order:A-1")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running(RedisServer(tmp_path_factory.mktemp("redis") / "own")) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: RedisServer) -> AsyncIterator[Redis]:
+    client = open_redis(server.url, timeout_s=0.3)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def own_topics(client: Redis) -> Topics:
+    return Topics(client, Scripts(client), KEYS, Namespaces(), dedupe_window_s=60)
+
+
+def publications(*effects: str, size: int = 9) -> list[Publication]:
+    return [Publication(ORDER, EffectId(effect), b'"%s"' % (b"x" * size)) for effect in effects]
+
+
+def counted(what: str) -> float:
+    return float(STORE_ERRORS.labels(what)._value.get())
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    async with open_redis("redis://127.0.0.1:1", timeout_s=0.3) as nobody:
+        before = counted("info")
+        with pytest.raises(StoreUnavailable):
+            await redis_identity(nobody)
+        assert counted("info") == before + 1
+
+
+async def test_publications_go_on_after_a_restart_with_new_identity_and_no_scripts(
+    server: RedisServer, client: Redis, own_topics: Topics
+) -> None:
+    await own_topics.publish_many(publications("a"))
+    identity = await redis_identity(client)
+    await asyncio.to_thread(server.stop)
+    with pytest.raises(StoreUnavailable):
+        await own_topics.publish_many(publications("b"))
+    await asyncio.to_thread(server.restart)
+    results = await own_topics.publish_many(publications("a", "b"))
+    assert [type(result) for result in results] == [Duplicate, Published]
+    assert await redis_identity(client) != identity
+
+
+async def test_a_hanging_server_is_unavailable_and_nothing_is_done_twice(
+    server: RedisServer, own_topics: Topics
+) -> None:
+    await own_topics.positions([ORDER])
+    server.pause()
+    try:
+        results = await asyncio.gather(
+            *(own_topics.publish_many(publications("a", "b")) for _ in range(4)), return_exceptions=True
+        )
+    finally:
+        server.resume()
+    assert {type(result) for result in results} == {StoreUnavailable}
+    await own_topics.publish_many(publications("a", "b"))
+    assert (await own_topics.positions([ORDER]))[0].offset == 2
+
+
+async def test_a_full_server_is_unavailable_and_no_script_is_half_done(client: Redis, own_topics: Topics) -> None:
+    await own_topics.publish_many(publications("a"))
+    await client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(StoreUnavailable, match="memory"):
+            await own_topics.publish_many(publications("b"))
+        assert (await own_topics.read_since(ORDER, 0, limit=9)).position.offset == 1
+    finally:
+        await client.config_set("maxmemory", 0)
+    assert [type(result) for result in await own_topics.publish_many(publications("b"))] == [Published]
+
+
+async def test_a_demoted_server_is_unavailable(client: Redis, own_topics: Topics) -> None:
+    await client.config_set("replica-serve-stale-data", "yes")
+    await client.replicaof("127.0.0.1", "1")
+    try:
+        with pytest.raises(StoreUnavailable, match="replica"):
+            await own_topics.publish_many(publications("a"))
+        await client.config_set("replica-serve-stale-data", "no")
+        with pytest.raises(StoreUnavailable, match=r"(?i)master"):
+            await own_topics.positions([ORDER])
+    finally:
+        await client.config_set("replica-serve-stale-data", "yes")
+        await client.replicaof("NO", "ONE")
+
+
+async def test_scripts_flushed_between_two_batches_are_no_failure(client: Redis, own_topics: Topics) -> None:
+    await own_topics.publish_many(publications("a"))
+    await client.script_flush()
+    results = await own_topics.publish_many(publications("a", "b"))
+    assert [type(result) for result in results] == [Duplicate, Published]
+
+
+async def test_a_cancelled_trip_leaves_no_reply_behind(own_topics: Topics) -> None:
+    for _ in range(5):
+        trip = asyncio.create_task(own_topics.publish_many(publications(*(str(n) for n in range(200)), size=2_000)))
+        await asyncio.sleep(0)
+        trip.cancel()
+        await asyncio.gather(trip, return_exceptions=True)
+        assert (await own_topics.positions([ORDER]))[0].offset in {0, 200}

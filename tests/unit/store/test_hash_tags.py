@@ -1,0 +1,100 @@
+"""Redis Cluster runs a script on one node: all keys of one call must share a hash tag."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Publication
+from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
+from hub.domain.notifications import Channel, EntryState, InboxEntry, Job, Lane, Notification, Step
+from hub.domain.topics import Namespace, Namespaces, TopicKind
+from hub.store.dead_letters import DeadLetter, DeadLetters
+from hub.store.documents import Documents
+from hub.store.idempotency import Fresh, Idempotency
+from hub.store.inbox import Inbox
+from hub.store.jobs import Claimed, Jobs
+from hub.store.keys import Keys
+from hub.store.parked import Parked
+from hub.store.records import Attempt, Records
+from hub.store.scripts import Call, Script, Scripts
+from hub.store.topics import Topics
+
+
+class Recorder(Scripts):
+    """Runs nothing, notes every call, and stops whoever waits for a reply."""
+
+    def __init__(self) -> None:
+        super().__init__(Redis())
+        self.calls: list[Call] = []
+
+    async def run_mixed(self, calls: Sequence[tuple[Script, Call]]) -> list[Any]:
+        self.calls += [call for _, call in calls]
+        raise NotImplementedError
+
+
+USER = UserId("ada")
+ORDER = Aggregate(AggregateKind.ORDER, "A-1")
+PERSON = Aggregate(AggregateKind.PERSON, USER)
+ENTRY = InboxEntry(NotificationId("n1"), "order.packed", "orders", "T", "B", 5)
+NOTIFICATION = Notification(
+    NotificationId("n1"), USER, RuleName("r"), "t", "c", Lane.CRITICAL, TemplateName("t"), {}, 5, (Step(Channel.EMAIL),)
+)
+JOB = Job(JobId("n1:0"), 0, NOTIFICATION, 0)
+CLAIMED = Claimed(JOB, "token", 0, unknown=False, claims=0, lease_until_ms=0)
+LETTER = DeadLetter("d", "http", "not JSON", "", b"", 0)
+CLAIM = Fresh("shop", "key", "f", "token")
+TOPICS = ["order:A-1", "inbox:ada", "announcements", "price:P", "user:ada", "due:critical:0", "fleeting:x"]
+
+
+class Store:
+    def __init__(self) -> None:
+        self.recorder = recorder = Recorder()
+        redis, keys = Redis(), Keys()
+        namespaces = Namespaces(
+            (Namespace("user"), Namespace("due", TopicKind.LATEST), Namespace("fleeting", history_size=0))
+        )
+        self.topics = Topics(redis, recorder, keys, namespaces, dedupe_window_s=60)
+        self.inbox = Inbox(redis, recorder, keys, namespaces, size=9, dedupe_window_s=60)
+        self.documents = Documents(redis, recorder, keys, ttl_s=60)
+        self.parked = Parked(redis, recorder, keys)
+        self.dead_letters = DeadLetters(redis, recorder, keys)
+        self.records = Records(redis, recorder, keys)
+        self.jobs = Jobs(redis, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
+        self.idempotency = Idempotency(redis, recorder, keys)
+
+
+USES: dict[str, Callable[[Store], Awaitable[object]]] = {
+    "publish": lambda s: s.topics.publish_many([Publication(Topic(t), EffectId("e"), b"1") for t in TOPICS]),
+    "publish latest": lambda s: s.topics.publish_many([Publication(Topic(t), EffectId("e"), b"1", 1) for t in TOPICS]),
+    "read": lambda s: s.topics.read_since(Topic("inbox:ada"), 0, limit=1),
+    "rotate": lambda s: s.topics.rotate_epoch(Topic("order:A-1"), Epoch("e")),
+    "add": lambda s: s.inbox.add_many([(USER, ENTRY)]),
+    "page": lambda s: s.inbox.page(USER, cursor=None, limit=1),
+    "mark": lambda s: s.inbox.mark(USER, [NotificationId("a"), NotificationId("b")], EntryState.READ),
+    "apply": lambda s: s.documents.apply_many([Change(ORDER, 0, b""), Change(PERSON, 0, b"")]),
+    "park": lambda s: s.parked.park(ORDER, b"", effect=EffectId("e"), now_ms=0, deadline_ms=1, limit=1),
+    "unpark": lambda s: s.parked.unpark(ORDER, [b""]),
+    "expired": lambda s: s.parked.expired(0, 1),
+    "letter": lambda s: s.dead_letters.add_many([LETTER]),
+    "letters": lambda s: s.dead_letters.list(),
+    "drop": lambda s: s.dead_letters.drop("d"),
+    "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, Channel.EMAIL, "delivered")),
+    "schedule": lambda s: s.jobs.schedule_many([JOB]),
+    "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
+    "begin": lambda s: s.jobs.begin(CLAIMED),
+    "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=JOB, outcome="delivered"),
+    "retry": lambda s: s.jobs.retry(CLAIMED, 0, "busy"),
+    "key": lambda s: s.idempotency.begin("shop", "key {x}", "f"),
+    "answer": lambda s: s.idempotency.finish(CLAIM, b""),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+async def test_all_keys_of_one_script_call_share_a_hash_tag(use: Callable[[Store], Awaitable[object]]) -> None:
+    store = Store()
+    with pytest.raises(NotImplementedError):
+        await use(store)
+    for call in store.recorder.calls:
+        assert len({key[key.index("{") : key.index("}") + 1] for key in call.keys}) == 1
