@@ -18,8 +18,8 @@ export interface Return {
 export interface Listener {
   /** The connection changed. */
   condition(condition: Condition): void;
-  /** A publication on a topic that the hub subscribed us to: the inbox and the announcements. */
-  publication(topic: string, data: unknown): void;
+  /** A publication on a topic that the hub subscribed us to: inbox or announcements. Returns whether it was news. */
+  publication(topic: string, data: unknown): boolean;
   /** The connection stands: for the first time (`back` is null), or again. */
   ready(back: Return | null): void;
 }
@@ -97,8 +97,8 @@ export class Live {
       if (wasRecovering && !recovered) this.complete = false;
     });
     client.on("publication", ({ channel, data }) => {
-      this.missed += this.catchUp === undefined ? 0 : 1;
-      listener.publication(channel, data);
+      const news = listener.publication(channel, data);
+      if (news && this.catchUp !== undefined) this.missed += 1;
     });
     client.on("connected", () => this.onConnected());
   }

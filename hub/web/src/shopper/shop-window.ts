@@ -35,14 +35,18 @@ export class ShopWindow {
     dismiss.addEventListener("click", () => (this.banner.hidden = true), { signal: this.leaving.signal });
   }
 
-  /** Take a publication on `announcements`. What is no sale is left alone: newer hubs may announce more. */
-  announce(data: unknown): void {
+  /**
+   * Take a publication on `announcements`. Returns whether it is shown: what is no sale is left alone, as newer hubs may
+   * announce more.
+   */
+  announce(data: unknown): boolean {
     const sale = data as SaleMessage;
     const text = this.describe(sale);
-    if (text === null) return;
+    if (text === null) return false;
     this.bannerText.textContent = text;
     this.banner.dataset["sale"] = sale.type ?? "";
     this.banner.hidden = false;
+    return true;
   }
 
   /** Take a publication on `price:<product>`. */

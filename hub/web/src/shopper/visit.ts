@@ -16,6 +16,13 @@ import type { Words } from "./words";
 const PAGE_SIZE = 20;
 /** Each order is a subscription; the hub allows 128 to a connection. */
 const MAX_ORDERS = 12;
+const MAX_UNTOLD = 200;
+
+interface Mark {
+  readonly operation: string;
+  readonly state: EntryState;
+  readonly ids: readonly string[];
+}
 
 export class Visit {
   private readonly inbox = new Inbox();
@@ -23,6 +30,8 @@ export class Visit {
   private readonly watched = new Set<string>();
   /** Orders that could not be loaded. */
   private readonly failed = new Set<string>();
+  /** What the person did while the hub could not be told. */
+  private readonly untold: Mark[] = [];
   /** Whether the inbox here is what the hub has; false before the first page, and after something was not told. */
   private loaded = false;
   private readonly plate: Plate;
@@ -66,6 +75,7 @@ export class Visit {
 
   private onReady(back: Return | null): void {
     if (back !== null) this.connectionView.welcomeBack(back);
+    for (const { operation, state, ids } of this.untold.splice(0)) this.mark(operation, state, ids);
     // With everything recovered the inbox is right already; the page is only asked for what recovery cannot tell.
     if (back === null || !back.complete || !this.loaded) void this.loadInbox(null);
     else this.inboxView.show();
@@ -86,17 +96,14 @@ export class Visit {
     }
   }
 
-  private hear(topic: string, data: unknown): void {
-    if (topic.startsWith("inbox:")) this.onInbox(data as InboxMessage);
-    else this.shopWindow.announce(data);
-  }
-
-  private onInbox(message: InboxMessage): void {
-    const arrived = this.inbox.apply(message);
+  private hear(topic: string, data: unknown): boolean {
+    if (!topic.startsWith("inbox:")) return this.shopWindow.announce(data);
+    const arrived = this.inbox.apply(data as InboxMessage);
     this.showInbox(arrived);
-    if (arrived === null) return;
+    if (arrived === null) return false;
     this.plate.ring(arrived.title);
     this.watchOrders();
+    return true;
   }
 
   private showInbox(arrived: Entry | null): void {
@@ -112,21 +119,18 @@ export class Visit {
 
   private readAll(): void {
     for (const { id } of this.inbox.listed()) this.inbox.advance(id, "read");
-    this.tell("inbox.read", { all: true });
+    this.showInbox(null);
     byId("inbox-title").focus();
+    // Not told again later: it would cover what nobody has seen by then. The next page shows how it is.
+    this.live.rpc("inbox.read", { all: true }).catch(() => (this.loaded = false));
   }
 
-  /** Show it at once; the hub's answer corrects the count. Should it not get through, it is told again when it counts. */
+  /** Show it at once; the hub's message corrects the count. What does not get through is told when it can be. */
   private mark(operation: string, state: EntryState, ids: readonly string[]): void {
     for (const id of ids) this.inbox.advance(id, state);
-    this.tell(operation, { ids });
-  }
-
-  private tell(operation: string, request: object): void {
     this.showInbox(null);
-    this.live.rpc(operation, request).catch(() => {
-      // Offline: what was not told is still as it was at the hub, and the next page shows it so.
-      this.loaded = false;
+    this.live.rpc(operation, { ids }).catch(() => {
+      if (this.untold.length < MAX_UNTOLD) this.untold.push({ operation, state, ids });
     });
   }
 

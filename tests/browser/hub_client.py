@@ -1,0 +1,70 @@
+"""The hub over HTTP, as a backend and as a shopper's app talk to it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection
+from typing import Any
+
+TIMEOUT_S = 10.0
+
+
+def ask(port: int, method: str, path: str, *, body: object = None, headers: dict[str, str] | None = None) -> Any:
+    """Send a request to a hub on loopback and return the JSON of its answer, which must be a success."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+    try:
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        response = connection.getresponse()
+        answer = response.read().decode()
+    finally:
+        connection.close()
+    assert response.status < HTTPStatus.BAD_REQUEST, f"{method} {path}: {response.status} {answer}"
+    return json.loads(answer)
+
+
+class Hub:
+    """The hub of a running demonstration."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def publish(self, event_type: str, /, **data: Any) -> None:
+        """Publish an event as a backend."""
+        event = {
+            "specversion": "1.0",
+            "id": secrets.token_hex(8),
+            "source": "/tests/browser",
+            "type": event_type,
+            "time": datetime.now(UTC).isoformat(),
+            "data": data,
+        }
+        self._post("/v1/events", event, as_whom={"role": "service"}, media_type="application/cloudevents+json")
+
+    def place_order(self, customer: str) -> str:
+        """Publish that a person has placed an order; return its id."""
+        order = f"T-{secrets.token_hex(4)}"
+        price = {"amount_minor": 6400, "currency": "EUR"}
+        lamp = {"product_id": "porch-lamp", "name": "Porch lamp", "quantity": 1, "price": price}
+        self.publish("order.placed", order_id=order, customer_id=customer, total=price, items=[lamp])
+        return order
+
+    def empty_inbox(self, user: str) -> None:
+        """Archive everything a person has."""
+        self._post("/v1/inbox/archive", {"all": True}, as_whom={"user": user})
+
+    def mails_to(self, address: str, *, about: str) -> list[dict[str, Any]]:
+        """Return the mails to an address that name `about`."""
+        mails: list[dict[str, Any]] = ask(self._port, "GET", "/demo/outbox")["messages"]
+        return [mail for mail in mails if address in mail["to"] and about in mail["text"]]
+
+    def token(self, who: dict[str, str]) -> str:
+        """Sign in."""
+        return str(ask(self._port, "POST", "/demo/session", body=who)["token"])
+
+    def _post(self, path: str, body: object, *, as_whom: dict[str, str], media_type: str = "application/json") -> None:
+        headers = {"Authorization": f"Bearer {self.token(as_whom)}", "Content-Type": media_type}
+        ask(self._port, "POST", path, body=body, headers=headers)

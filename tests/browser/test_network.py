@@ -1,0 +1,63 @@
+"""The shopper's page over a network that fails."""
+
+from playwright.sync_api import expect
+
+from tests.browser.hub_client import Hub
+from tests.browser.line import Line
+from tests.browser.pages import OpenPage
+
+
+def test_a_cut_line_is_shown_and_what_was_missed_is_caught_up_once(
+    open_page: OpenPage, hub: Hub, line: Line, complaints: list[str]
+) -> None:
+    hub.empty_inbox("ben")
+    page = open_page("/?as=ben", base=line.url)
+    order = hub.place_order("ben")
+    expect(page.locator(".entry")).to_have_count(1)
+    line.cut()
+    expect(page.locator("#connection")).to_have_attribute("data-is", "offline")
+    expect(page.locator("#connection-countdown")).to_contain_text("trying again in")
+    hub.publish("order.confirmed", order_id=order)
+    hub.publish("order.packed", order_id=order)
+    line.mend()
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
+    expect(page.locator("#connection-note")).to_have_text("Back online. Caught up on 2 missed updates.")
+    expect(page.locator(".entry")).to_have_count(3)
+    expect(page.locator(f".order[data-order='{order}']")).to_have_attribute("data-stage", "3")
+    expect(page.locator("#bell")).to_have_attribute("data-unread", "3")
+    complaints.clear()  # The browser itself reports each failed try.
+
+
+def test_a_device_without_network_reconnects_by_itself_and_shows_nothing_twice(
+    open_page: OpenPage, hub: Hub, complaints: list[str]
+) -> None:
+    hub.empty_inbox("mei")
+    page = open_page("/?as=mei")
+    order = hub.place_order("mei")
+    expect(page.locator(".entry")).to_have_count(1)
+    page.context.set_offline(True)
+    expect(page.locator("#connection")).to_have_attribute("data-is", "offline")
+    hub.publish("order.confirmed", order_id=order)
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
+    expect(page.locator(".entry")).to_have_count(2)
+    hub.publish("order.packed", order_id=order)
+    expect(page.locator(".entry")).to_have_count(3)
+    complaints.clear()
+
+
+def test_what_was_read_while_offline_is_told_once_the_line_is_back(
+    open_page: OpenPage, hub: Hub, line: Line, complaints: list[str]
+) -> None:
+    hub.empty_inbox("ben")
+    page = open_page("/?as=ben", base=line.url)
+    hub.place_order("ben")
+    expect(page.locator("#bell")).to_have_attribute("data-unread", "1")
+    line.cut()
+    expect(page.locator("#connection")).to_have_attribute("data-is", "offline")
+    page.locator(".entry-open").click()
+    line.mend()
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#bell")).to_have_attribute("data-unread", "0")
+    complaints.clear()
