@@ -67,7 +67,7 @@ _ORDERINGS = frozenset({Operator.LESS, Operator.AT_MOST, Operator.GREATER, Opera
 
 def holds(condition: Condition, context: Mapping[str, Any]) -> bool:
     """Say whether a condition is true of a context. What is not there, or of another type, is never less or more."""
-    actual = _look_up(condition.path, context)
+    actual = look_up(condition.path, context)
     match condition.operator:
         case Operator.EXISTS:
             return actual is not None
@@ -85,7 +85,8 @@ def holds(condition: Condition, context: Mapping[str, Any]) -> bool:
             assert_never(condition.operator)
 
 
-def _look_up(path: tuple[str, ...], context: Mapping[str, Any]) -> Any:
+def look_up(path: tuple[str, ...], context: Mapping[str, Any]) -> Any:
+    """Return the value a path leads to, None where it leads nowhere."""
     value: Any = context
     for name in path:
         if not isinstance(value, Mapping):

@@ -26,12 +26,12 @@ TemplateName = NewType("TemplateName", str)
 Epoch = NewType("Epoch", str)
 """Names one life of a topic's stream; offsets of two epochs cannot be compared."""
 
-_SEPARATOR = b"\x1f"
+_SEPARATOR = "\x1f"
 _DIGEST_BYTES = 16
 
 
 def _digest(*parts: str) -> str:
-    return blake2b(_SEPARATOR.join(part.encode() for part in parts), digest_size=_DIGEST_BYTES).hexdigest()
+    return blake2b(_SEPARATOR.join(parts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def event_key(source: str, event_id: str) -> EventKey:

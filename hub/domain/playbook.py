@@ -69,6 +69,7 @@ class _Reader:
     def __init__(self, layers: list[tuple[str, dict[str, Any]]], mistakes: list[Mistake]) -> None:
         self._mistakes = mistakes
         self._rules: dict[str, dict[str, _Found]] = {}
+        self._homes: dict[str, str] = {}
         self._defaults: dict[str, _Found] = {}
         for file, table in layers:
             self._only(file, "", table, ("defaults", "rules"))
@@ -78,9 +79,11 @@ class _Reader:
                 self._note(_Found(file, "rules", rules), "write tables: [rules.my-rule]")
                 continue
             for name, fields in rules.items():
-                self._take(self._rules.setdefault(name, {}), file, f"rules.{name}", fields, tuple(_PARSERS))
-        for field, found in self._defaults.items():
-            self._parsed(found, _PARSERS[field])
+                own = self._rules.setdefault(name, {}) if isinstance(fields, dict) else {}
+                self._homes.setdefault(name, file)
+                self._take(own, file, f"rules.{name}", fields, tuple(_PARSERS))
+        parsed = {field: self._parsed(found, _PARSERS[field]) for field, found in self._defaults.items()}
+        self._inherited = {field: value for field, value in parsed.items() if value is not None}
 
     def names(self) -> list[str]:
         """Return the names of all rules, the default playbook's first."""
@@ -90,22 +93,16 @@ class _Reader:
         """Return a rule, None where it has mistakes."""
         before = len(self._mistakes)
         own = self._rules[name]
-        where = next(iter(own.values()), _Found("", f"rules.{name}", None))
         if _NAME.fullmatch(name) is None:
-            self._note(_Found(where.file, f"rules.{name}", name), "name rules in lower case: my-rule")
+            self._note(_Found(self._homes[name], f"rules.{name}", name), "name rules in lower case: my-rule")
         for field in _REQUIRED:
             if field not in own:
-                self._note(_Found(where.file, f"rules.{name}.{field}", "(missing)"), f"write {_EXAMPLES[field]}")
+                self._note(_Found(self._homes[name], f"rules.{name}.{field}", "(missing)"), f"write {_EXAMPLES[field]}")
         values = {field: self._parsed(found, _PARSERS[field]) for field, found in own.items()}
-        inherited = {
-            field: _PARSERS[field](found.value)
-            for field, found in self._defaults.items()
-            if field not in own and len(self._mistakes) == before
-        }
         self._check_variables(own, values)
         if len(self._mistakes) > before:
             return None
-        rule = _rule(name, {**inherited, **values})
+        rule = _rule(name, {**self._inherited, **values})
         self._check_waits(name, rule, own)
         return rule
 

@@ -1,0 +1,142 @@
+import pytest
+
+from hub.domain.contexts import TEMPLATES, sample_context, variables_of
+from hub.domain.errors import ConfigurationError, Mistake
+from hub.domain.events import PAYLOADS
+from hub.domain.notifications import Channel, Lane, Step
+from hub.domain.playbook import Playbook, load_playbook
+from hub.domain.rules import Rule
+from tests.world import DEFAULT_PLAYBOOK, default_playbook
+
+RULE = '[rules.my-rule]\non = "order.packed"\ncategory = "orders"\ntemplate = "my-template"\n'
+
+
+def loaded(override: str) -> Playbook:
+    return load_playbook(DEFAULT_PLAYBOOK, override.encode(), files=("default.toml", "own.toml"))
+
+
+def rule(playbook: Playbook, name: str) -> Rule:
+    return next(rule for rule in playbook.rules if rule.name == name)
+
+
+def mistakes(override: str) -> list[Mistake]:
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(override)
+    return list(caught.value.mistakes)
+
+
+def test_the_default_playbook_has_a_rule_and_a_template_for_every_order_payment_and_shipment_event() -> None:
+    playbook = default_playbook()
+
+    assert {rule.on for rule in playbook.rules} == {name for name in PAYLOADS if variables_of(name)}
+    assert playbook.templates == TEMPLATES
+    assert all(str(rule.name) == rule.template for rule in playbook.rules)
+
+
+def test_only_a_failed_payment_is_critical() -> None:
+    critical = [rule.name for rule in default_playbook().rules if rule.lane is not Lane.TRANSACTIONAL]
+
+    assert critical == ["payment-failed"]
+
+
+def test_a_rule_with_a_known_name_replaces_only_the_fields_it_gives() -> None:
+    before = rule(default_playbook(), "order-packed")
+    after = rule(loaded('[rules.order-packed]\nladder = [{ channel = "sms", after = "2h" }]'), "order-packed")
+
+    assert after.ladder == (Step(Channel.SMS, 7_200.0),)
+    assert (after.on, after.template, after.expires_s) == (before.on, before.template, before.expires_s)
+
+
+def test_a_rule_with_a_new_name_is_added_with_the_defaults() -> None:
+    playbook = loaded(RULE)
+
+    assert len(playbook.rules) == len(default_playbook().rules) + 1
+    assert rule(playbook, "my-rule").ladder == (Step(Channel.EMAIL, 60.0),)
+    assert [rule.name for rule in playbook.rules_for("order.packed")] == ["order-packed", "my-rule"]
+
+
+def test_own_defaults_hold_for_every_rule_that_does_not_say_otherwise() -> None:
+    playbook = loaded('[defaults]\nladder = []\nexpires = "never"')
+
+    assert rule(playbook, "order-placed").ladder == ()
+    assert rule(playbook, "order-placed").expires_s is None
+    assert rule(playbook, "payment-failed").ladder == (Step(Channel.EMAIL, 15.0),)
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_with_what_to_write() -> None:
+    found = mistakes(
+        '[defaults]\nlane = "fast"\n[rules.order-packed]\nexpires = "2 days"\ncolour = "red"\n[rules.new]\n'
+    )
+
+    assert [(mistake.file, mistake.key, mistake.value) for mistake in found] == [
+        ("own.toml", "rules.order-packed.colour", "red"),
+        ("own.toml", "defaults.lane", "fast"),
+        ("own.toml", "rules.order-packed.expires", "2 days"),
+        ("own.toml", "rules.new.on", "(missing)"),
+        ("own.toml", "rules.new.category", "(missing)"),
+        ("own.toml", "rules.new.template", "(missing)"),
+    ]
+    assert found[2].advice == "write a whole number and a unit: 60s, 15m, 2h or 1d"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "advice"),
+    [
+        ("on", '"order.exploded"', "write one of order.placed,"),
+        ("on", '"price.changed"', "write one of order.placed,"),
+        ("on", "7", "write a text in quotes"),
+        ("category", '"My Orders"', "write a name in lower case"),
+        ("template", '""', "write a name in lower case"),
+        ("to", '"everybody"', "write one of customer"),
+        ("lane", '"fast"', "write one of critical, transactional"),
+        ("enabled", '"yes"', "write true or false"),
+        ("expires", '"0s"', "write a duration above zero"),
+        ("expires", '"400d"', "at most 366d"),
+        ("expires", "60", "write a text in quotes"),
+        ("expires", '"60s"', "write more than the waits of the ladder"),
+        ("ladder", '"email"', "write a list of at most 8 steps"),
+        ("ladder", "[1]", "write a step as {"),
+        ("ladder", '[{ channel = "inbox" }]', "write one of push, sms, email"),
+        ("ladder", '[{ channel = "email", when = "now" }]', "write a step as {"),
+        ("ladder", '[{ channel = "email", after = "soon" }]', "write a whole number and a unit"),
+        ("when", '"total"', "write a list of conditions"),
+        ("when", '["total is large"]', "write `variable operator value`"),
+        ("when", '["total.amount_minor >= ten"]', "write the value as JSON"),
+        ("when", '["colour == 1"]', "use a variable of order.packed: item,"),
+        ("when", '["total.amount == 1"]', "use a variable of order.packed: item,"),
+        ("collapse", '"x:{shipment_id}"', "use a variable of order.packed: item,"),
+        ("collapse", '"x:{order_id"', "write a key with variables in braces"),
+        ("collapse", '"x:{order_id.__class__}"', "use a variable of order.packed: item,"),
+    ],
+)
+def test_a_mistake_names_the_rule_the_field_and_what_to_write(field: str, value: str, advice: str) -> None:
+    (mistake,) = mistakes(
+        "\n".join([line for line in RULE.splitlines() if not line.startswith(field)] + [f"{field} = {value}"])
+    )
+
+    assert (mistake.file, mistake.key) == ("own.toml", f"rules.my-rule.{field}")
+    assert mistake.advice.startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("toml", "key"),
+    [
+        ("[rules", "(the file)"),
+        ("rules = 1", "rules"),
+        ("[rules]\nx = 1", "rules.x"),
+        ("defaults = 1", "defaults"),
+        ("[rule.x]", "rule"),
+        ('[defaults]\non = "order.packed"', "defaults.on"),
+        (RULE.replace("my-rule", "My_Rule"), "rules.My_Rule"),
+    ],
+)
+def test_a_mistake_in_the_shape_of_the_file_is_named(toml: str, key: str) -> None:
+    assert [mistake.key for mistake in mistakes(toml)] == [key]
+
+
+def test_a_collapse_key_of_known_variables_is_taken() -> None:
+    assert rule(loaded(RULE + 'collapse = "packed:{order_id}"'), "my-rule").collapse == "packed:{order_id}"
+
+
+def test_sample_contexts_are_complete() -> None:
+    assert sample_context("payment.failed").keys() == {variable.name for variable in variables_of("payment.failed")}
