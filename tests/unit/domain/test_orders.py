@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from hub.domain.decisions import Outcome
@@ -14,7 +16,7 @@ def world_with_order() -> World:
 
 
 def pay(world: World, status: str, *, at_s: float = 0, payment_id: str = "p-1", version: int | None = None) -> Outcome:
-    more = {} if version is None else {"version": version}
+    more: dict[str, Any] = {} if version is None else {"version": version}
     told = event(
         f"payment.{status}", at_s=at_s, order_id="A-1", payment_id=payment_id, amount=EUR_20, reason="declined", **more
     )

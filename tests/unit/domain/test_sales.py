@@ -5,7 +5,7 @@ from hub.domain.sales import MAX_ENTRIES
 from tests.shop import event
 from tests.world import World
 
-TIMES = {"starts_at": "2026-01-02T00:00:00Z", "ends_at": "2026-01-03T00:00:00Z"}
+TIMES: dict[str, Any] = {"starts_at": "2026-01-02T00:00:00Z", "ends_at": "2026-01-03T00:00:00Z"}
 
 
 def sell(world: World, kind: str, *, at_s: float = 0, **more: Any) -> Outcome:
