@@ -20,6 +20,7 @@ from hub.settings import Token
 
 _log = logger(__name__)
 TOKEN_TTL_S = 900
+BACKEND = "demo-shop"
 _RELAY_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 _MAX_BYTES = 8 * 1_024 * 1_024
 _MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -39,15 +40,16 @@ class SignedIn(msgspec.Struct, frozen=True):
     expires_in_s: int = TOKEN_TTL_S
 
 
-def demo_routes(*, tokens: Token, service_key: str, outbox_url: str) -> Iterable[web.RouteDef]:
+def demo_routes(*, tokens: Token, outbox_url: str, service_key: str | None = None) -> Iterable[web.RouteDef]:
     """Return `POST /demo/session`, and `/demo/outbox` where a stand-in lists its mails at `outbox_url`.
 
-    Anybody may become anybody: never mount these in production. `service_key` is an API key that is configured.
+    Anybody may become anybody: never mount these in production. `service_key` is a configured API key for the shop's
+    backend; without it the backend gets a token, which `token.roles` must allow.
     """
 
     async def session(request: web.Request) -> web.Response:
         wish = decode_json(SignIn, await request.read())
-        token = service_key if wish.role == "service" else _shopper_token(tokens, wish)
+        token = _backend_token(tokens, service_key) if wish.role == "service" else _shopper_token(tokens, wish)
         _log.info("demo_sign_in", user=wish.user, role=wish.role)
         body = msgspec.json.encode(SignedIn(token))
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -66,6 +68,10 @@ def demo_routes(*, tokens: Token, service_key: str, outbox_url: str) -> Iterable
     if outbox_url:
         yield web.get("/demo/outbox", outbox)
         yield web.get(r"/demo/outbox/{id:[A-Za-z0-9_-]{1,64}}/html", mail)
+
+
+def _backend_token(tokens: Token, service_key: str | None) -> str:
+    return service_key or mint_token(tokens, user=BACKEND, role=Role.SERVICE, ttl_s=TOKEN_TTL_S)
 
 
 def _shopper_token(tokens: Token, wish: SignIn) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
+import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from msgspec import Meta
 
 from hub.domain.decisions import Outcome
 from hub.domain.envelope import Incoming, Rejected
 from hub.domain.notifications import Notification
 from hub.domain.permission import Role
 from hub.service.notifications import Sending
+from hub.service.operations import PEOPLE, Call, Http, Operation, Repeat
+from hub.service.rate import Rate
 from hub.service.tokens import mint_token
 from hub.settings import Token
 
@@ -70,3 +75,30 @@ def order_placed(event_id: str = "e-1", **data: object) -> dict[str, object]:
     }
     payload = {name: value for name, value in fields.items() if value is not None}
     return {"specversion": "1.0", "id": event_id, "source": "/shop", "type": "order.placed", "data": payload}
+
+
+class Echo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request that is its own answer."""
+
+    name: Annotated[str, Meta(max_length=10)]
+    limit: Annotated[int, Meta(ge=1)] = 1
+    flag: bool = False
+
+
+def echo_operation(method: str = "GET") -> Operation[Echo, Echo]:
+    """An operation of shoppers that answers what it was asked, three times a minute."""
+
+    async def echo(_: Call, request: Echo) -> Echo:
+        return request
+
+    return Operation(
+        name="test.echo" if method == "GET" else "test.echo-body",
+        summary="Echo.",
+        request=Echo,
+        response=Echo,
+        roles=PEOPLE,
+        http=Http("GET", "/v1/echo/{name}") if method == "GET" else Http("POST", "/v1/echo"),
+        handler=echo,
+        rate=Rate(count=3, window_s=60.0) if method == "GET" else Rate(count=100, window_s=1.0),
+        repeat=Repeat.READS,
+    )
