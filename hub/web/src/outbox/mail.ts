@@ -1,7 +1,8 @@
 /** A mail as the stand-in of the mail relay took it. */
 
 export interface Mail {
-  readonly id: string;
+  /** Names the mail on this page: the relay's own ids begin again when it starts again. */
+  readonly key: string;
   readonly to: string;
   readonly from: string;
   readonly subject: string;
@@ -13,28 +14,26 @@ export interface Mail {
 
 interface RawMail {
   readonly id: string;
-  readonly to: string | readonly string[];
-  readonly from?: string;
-  readonly sender?: string;
-  readonly subject?: string;
-  readonly text?: string;
-  readonly received_ms?: number;
+  readonly to: readonly string[];
+  readonly from: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly received_ms: number;
+}
+
+/** What the relay lists: its newest mails, and how many it has taken in all. */
+export interface Listing {
+  readonly mails: readonly Mail[];
+  readonly total: number;
 }
 
 /** Read the answer of `/demo/outbox`, newest first. */
-export function mailsFrom(body: unknown): readonly Mail[] {
-  const { messages = [] } = (body ?? {}) as { messages?: readonly RawMail[] };
-  return messages.map(mailFrom).sort((a, b) => b.atMs - a.atMs);
+export function listingFrom(body: unknown): Listing {
+  const { messages = [], total } = (body ?? {}) as { messages?: readonly RawMail[]; total?: number };
+  return { mails: messages.map(mailFrom), total: total ?? messages.length };
 }
 
-function mailFrom(raw: RawMail): Mail {
-  return {
-    id: raw.id,
-    to: typeof raw.to === "string" ? raw.to : raw.to.join(", "),
-    from: raw.from ?? raw.sender ?? "",
-    subject: raw.subject ?? "",
-    text: raw.text ?? "",
-    atMs: raw.received_ms ?? 0,
-    htmlPath: `/demo/outbox/${encodeURIComponent(raw.id)}/html`,
-  };
+function mailFrom({ id, to, from, subject, text, received_ms }: RawMail): Mail {
+  const htmlPath = `/demo/outbox/${encodeURIComponent(id)}/html`;
+  return { key: `${id}@${received_ms}`, to: to.join(", "), from, subject, text, atMs: received_ms, htmlPath };
 }

@@ -3,38 +3,45 @@
 import { arrange, byId, el } from "../shared/dom";
 import { clock } from "../shared/format";
 import { call } from "../shared/http";
-import { type Mail, mailsFrom } from "./mail";
+import { type Listing, type Mail, listingFrom } from "./mail";
 
 const REFRESH_MS = 1_500;
 const LOCALE = navigator.language;
 
 const list = byId("mails");
 const items = new Map<string, HTMLLIElement>();
-let mails: readonly Mail[] = [];
+let listing: Listing = { mails: [], total: 0 };
 let chosen: string | null = null;
 
 async function refresh(): Promise<void> {
   try {
     const answer = await call("/demo/outbox");
     if (!answer.ok) throw new Error(`status ${answer.status}`);
-    mails = mailsFrom(answer.body);
-    byId("outbox-problem").textContent = "";
+    listing = listingFrom(answer.body);
+    tell(byId("outbox-problem"), "");
   } catch {
-    byId("outbox-problem").textContent = "The hub does not answer. This list is from before; it goes on by itself.";
+    tell(byId("outbox-problem"), "The hub does not answer. This list is from before; it goes on by itself.");
   }
   show();
 }
 
 function show(): void {
+  const { mails, total } = listing;
   byId("outbox-empty").hidden = mails.length > 0;
-  byId("outbox-count").textContent = mails.length === 1 ? "1 mail" : `${mails.length} mails`;
+  tell(byId("outbox-count"), total > mails.length ? `newest ${mails.length} of ${total}` : String(total));
   arrange(list, mails.map(item));
-  for (const id of items.keys()) if (!mails.some((mail) => mail.id === id)) items.delete(id);
+  const listed = new Set(mails.map(({ key }) => key));
+  for (const key of items.keys()) if (!listed.has(key)) items.delete(key);
+}
+
+/** Screen readers read out what changes; writing the same text again would repeat it. */
+function tell(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function item(mail: Mail): HTMLLIElement {
-  const made = items.get(mail.id) ?? make(mail);
-  made.querySelector("button")?.setAttribute("aria-current", String(mail.id === chosen));
+  const made = items.get(mail.key) ?? make(mail);
+  made.querySelector("button")?.setAttribute("aria-current", String(mail.key === chosen));
   return made;
 }
 
@@ -51,12 +58,12 @@ function make(mail: Mail): HTMLLIElement {
       el("span", { class: "mail-subject" }, mail.subject),
     ),
   );
-  items.set(mail.id, made);
+  items.set(mail.key, made);
   return made;
 }
 
 function choose(mail: Mail): void {
-  chosen = mail.id;
+  chosen = mail.key;
   byId("preview-subject").textContent = mail.subject;
   byId("preview-to").textContent = mail.to;
   byId("preview-from").textContent = mail.from;
@@ -76,11 +83,11 @@ function open(isOpen: boolean): void {
 }
 
 function back(): void {
-  const id = chosen;
+  const key = chosen;
   chosen = null;
   open(false);
   show();
-  if (id !== null) items.get(id)?.querySelector("button")?.focus();
+  if (key !== null) items.get(key)?.querySelector("button")?.focus();
 }
 
 function view(which: "html" | "text"): void {
