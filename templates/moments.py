@@ -15,6 +15,7 @@ from babel.dates import format_date, format_time, format_timedelta, match_skelet
 
 _DAY_SKELETON = "MMMMEd"
 _WEEKDAY = re.compile(r"[Ec]+")
+_SHORT_MONTH = re.compile(r"(?<!M)MMM(?!M)")
 _ZONE_NAME_MAX = 64
 
 
@@ -43,10 +44,12 @@ def local(instant_ms: int, in_zone: tzinfo) -> datetime:
 
 @lru_cache(maxsize=256)
 def _day_pattern(locale: str) -> str:
-    """CLDR's pattern for weekday, day and month, with the weekday written out."""
+    """CLDR's pattern for weekday, day and month, both written out."""
     skeletons = Locale.parse(locale).datetime_skeletons
     name = match_skeleton(_DAY_SKELETON, skeletons)
-    return _WEEKDAY.sub("EEEE", str(skeletons[name])) if name else "full"
+    if name is None:
+        return "full"
+    return _SHORT_MONTH.sub("MMMM", _WEEKDAY.sub("EEEE", str(skeletons[name])))
 
 
 @lru_cache(maxsize=4_096)
