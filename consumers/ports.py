@@ -18,7 +18,7 @@ class Ingest(Protocol):
     the other and may be cancelled; what was cancelled is given again.
     """
 
-    async def process(self, batch: Sequence[Incoming], /) -> None:
+    async def process(self, batch: Sequence[Incoming], /) -> object:
         """Return when every effect of the batch is written, in the batch's order for events of one aggregate.
 
         Raises StoreUnavailable when Redis cannot be reached; then nothing is known about the writes.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from redis.asyncio import Redis
+
 from hub.domain import playbook as playbooks
 from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
@@ -15,10 +17,9 @@ from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
 from hub.settings import Settings
 from hub.store.clock import unix_ms
-from hub.store.connection import Redis, open_redis, redis_identity
+from hub.store.connection import open_redis, redis_identity
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
-from hub.store.embedded import embedded_redis
 from hub.store.idempotency import Idempotency
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
@@ -26,6 +27,7 @@ from hub.store.keys import Keys
 from hub.store.parked import Parked
 from hub.store.records import Records
 from hub.store.scripts import Scripts
+from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
 from templates.renderer import Renderer
 
@@ -48,16 +50,7 @@ class Stores:
     parked: Parked
     dead_letters: DeadLetters
     idempotency: Idempotency
-
-
-@asynccontextmanager
-async def redis_of(settings: Settings) -> AsyncIterator[str]:
-    """Yield the URL of the Redis to use: the configured one, else a private server that runs meanwhile."""
-    if settings.redis_url:
-        yield settings.redis_url
-        return
-    async with embedded_redis(Path(settings.data_dir)) as url:
-        yield url
+    suppressions: Suppressions
 
 
 @asynccontextmanager
@@ -99,6 +92,7 @@ def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
         parked=Parked(redis, scripts, keys),
         dead_letters=dead_letters,
         idempotency=Idempotency(redis, scripts, keys),
+        suppressions=Suppressions(redis, keys),
     )
 
 

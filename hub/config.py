@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ CONFIG_VARIABLE = "DOORBELL_CONFIG"
 ENVIRONMENT = "environment"
 # Kubernetes announces a Service called `doorbell` with variables of these names; they are no settings.
 _NOT_OURS = re.compile(r"DOORBELL_(CONFIG$|SERVICE_|PORT$|PORT_)")
-_SECRET_KEYS = frozenset({"hmac_secret", "sasl_password", "sha256"})
+_SECRET_KEYS = frozenset({"hmac_secret", "sasl_password", "sha256", "service_key"})
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -52,6 +53,11 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if reader.mistakes:
         raise ConfigurationError(reader.mistakes)
     return settings
+
+
+def environment() -> Mapping[str, str]:
+    """Return the environment of this process. Nobody else reads it."""
+    return os.environ
 
 
 def redacted(settings: Settings) -> dict[str, Any]:

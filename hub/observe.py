@@ -14,7 +14,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
 REDACTED = "********"
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -84,6 +84,11 @@ def _mask_contacts(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableM
     for name in _CONTACT_FIELDS & entry.keys():
         entry[name] = masked(str(entry[name]))
     return entry
+
+
+def mark_dead(pid: int, metrics_dir: str) -> None:
+    """Forget the gauges of a process that has ended; what it counted stays in the sums."""
+    multiprocess.mark_process_dead(pid, metrics_dir)  # type: ignore[no-untyped-call]
 
 
 def configure_logging(*, level: str = "info", role: str = "") -> None:

@@ -114,6 +114,17 @@ class Delivery(_Section, frozen=True):
     backoff_max_s: float = 600.0
 
 
+class Demo(_Section, frozen=True):
+    """The demonstration's own doors. `doorbell demo` sets these; never switch them on where there are real shoppers."""
+
+    sign_in: bool = False
+    """Whoever asks gets a token for any demo person."""
+    service_key: str = ""
+    """An API key, one of `api_keys`, that the page for publishing events uses."""
+    outbox_url: str = ""
+    """Where the stand-in mail relay lists what it took."""
+
+
 class Settings(_Section, frozen=True):
     """Everything that can be configured. Secrets are never printed (`doorbell config show`)."""
 
@@ -142,13 +153,12 @@ class Settings(_Section, frozen=True):
     """Events kept for one unknown order or shipment."""
     document_ttl_s: int = 90 * 86_400
     inbox_size: int = 200
-    demo: bool = False
-    """Serves the demonstration's sign-in. Never in production."""
     kafka: Kafka = Kafka()
     rabbitmq: RabbitMQ = RabbitMQ()
     token: Token = Token()
     api_keys: tuple[ApiKey, ...] = ()
     smtp: Smtp = Smtp()
+    demo: Demo = Demo()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()
     namespaces: tuple[Namespace, ...] = ()

@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.observe import logger
@@ -40,8 +40,10 @@ class Child:
 class Supervisor:
     """Runs children until it is stopped. `run` returns 0, or the exit code of a child that cannot work."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], *, on_end: Callable[[int], None] | None = None) -> None:
+        """Take `on_end`, which is told the process id of every child that has ended."""
         self._children = children
+        self._on_end = on_end
         self._stopping = asyncio.Event()
         self._exit_code = 0
         self.pids: dict[str, int] = {}
@@ -62,6 +64,8 @@ class Supervisor:
         while not self._stopping.is_set():
             started_s = time.monotonic()
             code = await self._run_once(child)
+            if self._on_end is not None:
+                self._on_end(self.pids[child.name])
             if self._stopping.is_set():
                 return
             if code == EXIT_CONFIGURATION:

@@ -5,12 +5,34 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import uvloop
 
 from hub.domain.errors import ConfigurationError
 from hub.supervisor import EXIT_CONFIGURATION
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own name for the folder in which processes add up their metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How this process was started, so that it can start others the same way."""
+
+    environment: Mapping[str, str]
+    config_arguments: tuple[str, ...] = ()
+    metrics_dir: str | None = None
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], *, config: Path | None) -> Self:
+        """Return the launch of this process; `config` is the file its arguments named."""
+        arguments = ("--config", str(config)) if config is not None else ()
+        return cls(environment, arguments, environment.get(METRICS_VARIABLE))
+
 
 Role = Callable[[asyncio.Event], Awaitable[int]]
 

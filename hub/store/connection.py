@@ -36,13 +36,15 @@ def open_redis(url: str, *, max_connections: int = 32, timeout_s: float = 5.0) -
     write that had been carried out after all does no harm. At most `max_connections` are open; who wants one more waits
     up to `timeout_s`, as every connect and every reply may take `timeout_s`.
     """
+    # A Unix socket has no keep-alive, and the client refuses the option for one.
+    keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
     pool = BlockingConnectionPool.from_url(
         url,
+        **keepalive,
         max_connections=max_connections,
         timeout=timeout_s,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        socket_keepalive=True,
         health_check_interval=30,
         protocol=2,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1),

@@ -38,8 +38,8 @@ def test_the_file_of_the_current_folder_is_read(tmp_path: Path, monkeypatch: pyt
 
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, 'workers = 3\n[kafka]\nbootstrap = "broker:9092"\ngroup = "shop"\n')
-    settings = load(file, {"DOORBELL_WORKERS": "5", "DOORBELL_KAFKA__TOPICS": "a, b", "DOORBELL_DEMO": "true"})
-    assert (settings.workers, settings.demo) == (5, True)
+    settings = load(file, {"DOORBELL_WORKERS": "5", "DOORBELL_KAFKA__TOPICS": "a, b", "DOORBELL_DEMO__SIGN_IN": "true"})
+    assert (settings.workers, settings.demo.sign_in) == (5, True)
     assert (settings.kafka.group, settings.kafka.topics) == ("shop", ("a", "b"))
 
 

@@ -1,0 +1,37 @@
+"""`doorbell templates check|render`: the texts with sample data."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hub.app import build_renderer
+from hub.settings import Settings
+from templates import check as checking
+from templates.texts import InboxText, TemplateError
+
+
+def check(_: argparse.Namespace, settings: Settings) -> int:
+    """Print everything that is wrong with the templates; 1 if anything is."""
+    findings = checking.check(build_renderer(settings))
+    for finding in findings:
+        sys.stderr.write(f"{finding}\n")
+    if not findings:
+        print("Every template renders for every channel and locale.")
+    return 1 if findings else 0
+
+
+def render(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print one text."""
+    try:
+        text = checking.render(
+            build_renderer(settings), arguments.template, channel=arguments.channel, locale=arguments.locale
+        )
+    except TemplateError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if isinstance(text, InboxText):
+        print(f"{text.title}\n\n{text.body}")
+    else:
+        print(f"Subject: {text.subject}\n\n{text.text}\n{text.html}")
+    return 0

@@ -1,0 +1,81 @@
+"""What one worker offers to callers, over HTTP and `rpc` alike: who they are, what they may, and the operations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from hub.api.health import Check
+from hub.app import Stores
+from hub.domain.ids import Topic
+from hub.domain.permission import Identity
+from hub.service.access import Access
+from hub.service.api_keys import ApiKeys
+from hub.service.authentication import Authenticator
+from hub.service.calls import Operations
+from hub.service.effects import Effects
+from hub.service.events import Events
+from hub.service.inbox import InboxService
+from hub.service.ingest import Ingest
+from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
+from hub.service.notifications import Notifications
+from hub.service.orders import Orders
+from hub.service.rate import RateLimiter
+from hub.service.rpc import Rpc
+from hub.service.tokens import Keys, TokenVerifier
+from hub.settings import Settings, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The operations and who may call them. Fits the gateway's ports `Access` and `Operations`."""
+
+    operations: Operations
+    authenticator: Authenticator
+    access: Access
+    rpc_methods: Rpc
+
+    def authenticate(self, token: str) -> Identity:
+        """Return whose token it is; see `Authenticator`."""
+        return self.authenticator.authenticate(token)
+
+    async def may_subscribe(self, who: Identity, topic: Topic) -> bool:
+        """Say whether somebody may read a topic; see `Access`."""
+        return await self.access.may_subscribe(who, topic)
+
+    async def rpc(self, who: Identity, method: str, data: bytes) -> bytes:
+        """Call an operation; see `Rpc`."""
+        return await self.rpc_methods(who, method, data)
+
+
+@asynccontextmanager
+async def issuers_keys(settings: Token) -> AsyncIterator[tuple[Keys, Mapping[str, Check]]]:
+    """Yield how to find a token's key, kept fresh meanwhile, and what that adds to the readiness."""
+    files = keys_from_files(settings)
+    if not settings.jwks_url:
+        yield fixed_keys(files), {}
+        return
+    async with Jwks(settings, beside=files) as jwks:
+        yield jwks.find, {"jwks": jwks.check}
+
+
+def build_front(settings: Settings, stores: Stores, *, ingest: Ingest, effects: Effects, keys: Keys) -> Front:
+    """Return what a worker offers."""
+    services = (
+        InboxService(stores.inbox),
+        Orders(stores.documents),
+        Events(ingest),
+        Notifications(effects, templates={}),
+    )
+    operations = Operations(
+        [operation for service in services for operation in service.operations()],
+        rates=RateLimiter(),
+    )
+    verifier = TokenVerifier(settings.token, keys=keys)
+    return Front(
+        operations=operations,
+        authenticator=Authenticator(verifier, ApiKeys(settings.api_keys)),
+        access=Access(stores.documents, stores.namespaces),
+        rpc_methods=Rpc(operations),
+    )

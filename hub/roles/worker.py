@@ -1,0 +1,159 @@
+"""One worker of `doorbell serve`: a gateway and an HTTP server behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from hub import __version__
+from hub.api.app import build_app
+from hub.api.asyncapi import asyncapi_document
+from hub.api.demo import demo_routes
+from hub.api.documents import document_routes
+from hub.api.health import Check, Health
+from hub.api.openapi import openapi_document
+from hub.api.pages import page_routes
+from hub.app import Stores, build_effects, build_ingest, open_stores
+from hub.config_checks import parse_address
+from hub.gateway.gateway import Gateway
+from hub.gateway.handshake import PATH
+from hub.observe import logger
+from hub.roles.admin import redis_check
+from hub.roles.front import Front, build_front, issuers_keys
+from hub.roles.listening import cannot_listen
+from hub.roles.sweep import sweep_parked
+from hub.settings import Settings
+from hub.store.connection import store_errors
+
+_log = logger(__name__)
+_PAGES = Path(__file__).parents[1] / "web" / "static"
+_BACKLOG = 4_096
+"""Up to net.core.somaxconn: a storm of reconnects waits here, not in SYN retries."""
+
+
+class _Http:
+    """The HTTP server behind the door. It is there before the first connection is."""
+
+    def __init__(self) -> None:
+        self.runner: web.AppRunner | None = None
+
+    def __call__(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection that is not for the gateway."""
+        if self.runner is None or self.runner.server is None:
+            raise RuntimeError("the HTTP server has not been set up")
+        return self.runner.server()
+
+
+async def run_worker(
+    settings: Settings, stopping: asyncio.Event, *, redis_url: str, metrics_dir: str | None = None
+) -> int:
+    """Serve one worker until `stopping`; then stop listening, drain the connections and return."""
+    http = _Http()
+    async with open_stores(settings, redis_url) as stores, issuers_keys(settings.token) as (keys, key_checks):
+        effects = build_effects(settings, stores)
+        ingest = build_ingest(settings, stores, effects)
+        front = build_front(settings, stores, ingest=ingest, effects=effects, keys=keys)
+        async with _gateway(settings, stores, front, http) as gateway:
+            health = Health(
+                {"redis": redis_check(stores.redis), "pubsub": _pubsub_check(gateway, stores.redis), **key_checks}
+            )
+            http.runner = web.AppRunner(_app(settings, front, gateway, health, metrics_dir), access_log=None)
+            await http.runner.setup()
+            sweeping = asyncio.create_task(sweep_parked(ingest))
+            try:
+                await _listen(settings, gateway, health, stopping)
+            finally:
+                sweeping.cancel()
+                await http.runner.cleanup()
+    return 0
+
+
+def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> Gateway:
+    return Gateway(
+        settings.gateway,
+        redis_url=stores.url,
+        keys=stores.keys,
+        namespaces=stores.namespaces,
+        access=front,
+        operations=front,
+        topics=stores.topics,
+        http=http,
+        version=__version__,
+    )
+
+
+def _app(
+    settings: Settings, front: Front, gateway: Gateway, health: Health, metrics_dir: str | None
+) -> web.Application:
+    return build_app(
+        operations=front.operations,
+        authenticate=front.authenticate,
+        health=health,
+        documents=document_routes(_documents(settings, front)),
+        pages=page_routes(_PAGES),
+        extra_routes=[web.get(PATH, gateway.upgrade_from_http), *_demo(settings)],
+        metrics_dir=metrics_dir,
+    )
+
+
+def _documents(settings: Settings, front: Front) -> dict[str, dict[str, Any]]:
+    operations = tuple(front.operations)
+    return {
+        "/openapi.json": openapi_document(operations, version=__version__, public_url=settings.public_url),
+        "/asyncapi.json": asyncapi_document(
+            operations,
+            version=__version__,
+            public_url=settings.public_url,
+            kafka_topics=settings.kafka.topics,
+            rabbitmq_exchange=settings.rabbitmq.exchange,
+        ),
+    }
+
+
+def _demo(settings: Settings) -> Iterable[web.RouteDef]:
+    if not settings.demo.sign_in:
+        return ()
+    return demo_routes(
+        tokens=settings.token, service_key=settings.demo.service_key, outbox_url=settings.demo.outbox_url
+    )
+
+
+async def _listen(settings: Settings, gateway: Gateway, health: Health, stopping: asyncio.Event) -> None:
+    """Let people in until `stopping`, then see them off."""
+    host, port = parse_address(settings.listen)
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(gateway.protocol_factory, host, port, reuse_port=True, backlog=_BACKLOG)
+    except OSError as error:
+        raise cannot_listen(settings.listen, error) from error
+    _log.info("listening", on=server.sockets[0].getsockname())
+    stop = asyncio.ensure_future(stopping.wait())
+    failed = asyncio.ensure_future(gateway.failed())
+    await asyncio.wait({stop, failed}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    health.drain()
+    server.close()
+    if failed.done():
+        failed.result()
+    failed.cancel()
+    await gateway.drain()
+
+
+def _pubsub_check(gateway: Gateway, redis: Redis) -> Check:
+    """Return a check that a message gets from Redis to this worker's sockets."""
+
+    async def publish(channel: str, message: bytes) -> None:
+        with store_errors("probe"):
+            await redis.publish(channel, message)
+
+    async def check() -> str | None:
+        if not await gateway.probe(publish):
+            return "a probe message did not come back from Redis pub/sub"
+        return None
+
+    return check

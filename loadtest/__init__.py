@@ -1,0 +1,1 @@
+"""Load on real sockets: the lean driver, the benchmarks and their report."""
