@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hub.domain.notifications import Channel, Lane
+from tests.unit.api.api_fakes import SERVICE, Client, FakeSender, bearer
+
+NOTE = {"user": "u-1", "title": "Hello", "body": "Your gift card is here."}
+
+
+async def send(client: Client, fields: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    answer = await client.post("/v1/notifications", headers=SERVICE, json=fields)
+    return answer.status, await answer.json()
+
+
+async def test_a_title_and_a_body_are_shown_as_they_are(client: Client, sender: FakeSender) -> None:
+    status, answer = await send(client, NOTE)
+    (note,) = sender.sent.values()
+    assert (status, answer) == (202, {"id": note.id, "status": "created"})
+    assert (note.user, note.template, note.lane) == ("u-1", "message", Lane.TRANSACTIONAL)
+    assert note.context == {"title": "Hello", "body": "Your gift card is here."}
+
+
+async def test_a_template_gets_its_context(client: Client, sender: FakeSender) -> None:
+    wish = {"user": "u-1", "template": "order-packed", "context": {"order_id": "A-1"}}
+    assert (await send(client, wish))[0] == 202
+    (note,) = sender.sent.values()
+    assert (note.template, note.context) == ("order-packed", {"order_id": "A-1"})
+
+
+async def test_lane_ladder_expiry_collapse_key_and_link_are_taken(client: Client, sender: FakeSender) -> None:
+    ladder = [{"channel": "email", "after_s": 60}]
+    wish = {**NOTE, "lane": "marketing", "ladder": ladder, "expires_in_s": 60, "collapse_key": "c", "link": "/gifts/7"}
+    assert (await send(client, wish))[0] == 202
+    (note,) = sender.sent.values()
+    assert (note.lane, note.collapse_key, note.link) == (Lane.MARKETING, "c", "/gifts/7")
+    assert [(step.channel, step.after_s) for step in note.ladder] == [(Channel.EMAIL, 60.0)]
+    assert note.expires_ms == note.created_ms + 60_000
+
+
+async def test_the_same_id_is_sent_once_for_one_person(client: Client, sender: FakeSender) -> None:
+    statuses = [(await send(client, {**NOTE, "id": "gift-7"}))[1]["status"] for _ in range(2)]
+    assert statuses == ["created", "duplicate"]
+    await send(client, {**NOTE, "id": "gift-7", "user": "u-2"})
+    assert len(sender.sent) == 2
+
+
+async def test_without_an_id_every_request_is_another_notification(client: Client, sender: FakeSender) -> None:
+    for _ in range(2):
+        await send(client, NOTE)
+    assert len(sender.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"user": None}, "user"),
+        ({"user": "two words"}, "user"),
+        ({"user": "x" * 129}, "user"),
+        ({"title": None}, "title"),
+        ({"body": None}, "body"),
+        ({"title": ""}, "title"),
+        ({"body": "x" * 2_001}, "body"),
+        ({"template": "order-packed"}, "title"),
+        ({"context": {"a": 1}}, "context"),
+        ({"lane": "express"}, "lane"),
+        ({"category": "Two Words"}, "category"),
+        ({"ladder": [{"channel": "pigeon"}]}, "ladder[0].channel"),
+        ({"ladder": [{"channel": "inbox"}]}, "ladder[0].channel"),
+        ({"ladder": [{"channel": "email", "after_s": -1}]}, "ladder[0].after_s"),
+        ({"ladder": [{"channel": "email", "at": 1}]}, "ladder[0].at"),
+        ({"ladder": [{"channel": "email"}] * 9}, "ladder"),
+        ({"expires_in_s": 0}, "expires_in_s"),
+        ({"link": "https://evil.example"}, "link"),
+        ({"link": "//evil.example"}, "link"),
+        ({"link": "/\\evil.example"}, "link"),
+        ({"colour": "red"}, "colour"),
+        ({"id": ""}, "id"),
+    ],
+)
+async def test_a_bad_wish_is_refused_by_the_name_of_its_field(
+    client: Client, sender: FakeSender, change: dict[str, Any], field: str
+) -> None:
+    wish = {name: value for name, value in {**NOTE, **change}.items() if value is not None}
+    status, problem = await send(client, wish)
+    assert (status, problem["errors"][0]["field"]) == (400, field), problem
+    assert sender.sent == {}
+
+
+@pytest.mark.parametrize(
+    ("template", "context", "field"),
+    [
+        ("no-such", {}, "template"),
+        ("order-packed", {}, "context.order_id"),
+        ("order-packed", {"order_id": "x" * 20_000}, "context"),
+    ],
+)
+async def test_a_template_is_checked(client: Client, template: str, context: dict[str, Any], field: str) -> None:
+    status, problem = await send(client, {"user": "u-1", "template": template, "context": context})
+    assert (status, problem["errors"][0]["field"]) == (400, field)
+
+
+async def test_a_shopper_may_not_send(client: Client, sender: FakeSender) -> None:
+    answer = await client.post("/v1/notifications", headers=bearer("u-1"), data=json.dumps(NOTE))
+    assert answer.status == 403
+    assert sender.sent == {}
