@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import cast
 
 from websockets.http11 import Request
 
@@ -69,8 +70,8 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the client its time."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio promises for a stream
-        self._transport = transport
+        # asyncio promises a Transport for a stream; those of uvloop are not subclasses.
+        self._transport = cast("asyncio.Transport", transport)
         worker = self._reception.worker
         worker.wheel.set(self, worker.now_s() + worker.settings.handshake_timeout_s)
 

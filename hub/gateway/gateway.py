@@ -162,8 +162,8 @@ class Gateway:
     async def upgrade_from_http(self, request: web.Request) -> web.StreamResponse:
         """Handle the gateway's path inside of the HTTP server: an upgrade on a connection that has been kept alive."""
         transport = request.transport
-        if not isinstance(transport, asyncio.Transport):
-            return web.Response(status=HTTPStatus.UPGRADE_REQUIRED)
+        if transport is None:
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
         outcome = self._reception.receive(request_of(request.method, request.path_qs, request.raw_headers), transport)
         if isinstance(outcome, bytes):
             return _refused(outcome)

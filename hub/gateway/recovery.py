@@ -85,9 +85,10 @@ class Recovery:
 
     async def catch_up(self, topic: LiveTopic) -> None:
         """Bring everybody who is behind level with the topic's head. Raises StoreUnavailable; call it again then."""
+        exact = topic.kind is not TopicKind.LATEST
         while ready := _ready(topic):
-            since = min(subscription.offset for subscription in ready)
             head = topic.head
+            since = min(subscription.offset for subscription in ready) if exact else head - 1
             async with asyncio.timeout(_READ_TIMEOUT_S):
                 page = await self._topics.read_since(topic.name, since, limit=_PAGE)
                 if page.position.epoch == topic.epoch and page.position.offset < head:

@@ -1,0 +1,192 @@
+"""A gateway worker on a real port, and clients of it."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from msgspec.structs import replace
+from websockets.asyncio.client import ClientConnection, connect
+
+from hub.domain.decisions import Publication
+from hub.domain.ids import EffectId, Topic, UserId
+from hub.domain.permission import Identity, Role, TokenExpired, TokenInvalid
+from hub.domain.topics import Namespace, Namespaces, TopicKind, namespace_of
+from hub.gateway.gateway import Gateway
+from hub.protocol.codes import CommandError, method_not_found
+from hub.settings import Gateway as Settings
+from hub.store.connection import open_redis
+from hub.store.keys import Keys
+from hub.store.scripts import Scripts
+from hub.store.topics import Topics
+
+NAMESPACES = Namespaces(
+    (
+        Namespace("log", TopicKind.LOG, history_size=10),
+        Namespace("news", TopicKind.BROADCAST, history_size=3),
+        Namespace("fleeting", TopicKind.LOG, history_size=0),
+    )
+)
+_ids = itertools.count()
+
+
+class Shop:
+    """Everybody may do nearly everything. A token is `user`, `user@expiry`, `expired:user` or `service:name`."""
+
+    def authenticate(self, token: str) -> Identity:
+        if token.startswith("expired:"):
+            raise TokenExpired
+        if token.startswith("forged"):
+            raise TokenInvalid
+        if token.startswith("service:"):
+            return Identity(UserId(token), Role.SERVICE)
+        user, _, expires = token.partition("@")
+        return Identity(UserId(user), Role.SHOPPER, expires_s=int(expires) if expires else None)
+
+    async def may_subscribe(self, who: Identity, topic: Topic) -> bool:
+        return namespace_of(topic) != "order" or topic.endswith(f"-{who.user}")
+
+    async def rpc(self, who: Identity, method: str, data: bytes) -> bytes:
+        match method:
+            case "echo":
+                return data
+            case "fail":
+                raise CommandError(450, "no such order")
+            case "crash":
+                raise ZeroDivisionError
+            case _:
+                raise method_not_found()
+
+
+@dataclass
+class Running:
+    """A worker, and the store to publish through."""
+
+    gateway: Gateway
+    topics: Topics
+    port: int
+    keys: Keys
+    redis: Any
+    server: asyncio.Server
+    runner: web.AppRunner
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/connection/websocket"
+
+    async def publish(self, topic: str, data: Any, *, rank: int | None = None) -> None:
+        effect = EffectId(f"e{next(_ids)}")
+        body = json.dumps(data).encode()
+        await self.topics.publish_many([Publication(Topic(topic), effect, body, rank, time.time_ns() // 1_000_000)])
+
+    @asynccontextmanager
+    async def raw(self, **options: Any) -> AsyncIterator["Raw"]:
+        async with connect(self.url, proxy=None, compression=None, **options) as socket:
+            yield Raw(socket)
+
+    @asynccontextmanager
+    async def user(self, token: str, **request: Any) -> AsyncIterator["Raw"]:
+        async with self.raw() as client:
+            client.hello = await client.call(connect={"token": token, **request})
+            yield client
+
+
+class Raw:
+    """A client that speaks the protocol line by line."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.hello: Any = None
+        self.pushes: list[Any] = []
+        self._lines: list[Any] = []
+        self._ids = itertools.count(1)
+
+    async def send(self, *commands: Any) -> None:
+        await self.socket.send("\n".join(json.dumps(command) for command in commands))
+
+    async def next(self) -> Any:
+        while not self._lines:
+            async with asyncio.timeout(5):
+                frame = await self.socket.recv()
+            self._lines = [json.loads(line) for line in frame.split("\n")]  # type: ignore[arg-type]
+        return self._lines.pop(0)
+
+    async def call(self, **command: Any) -> Any:
+        number = next(self._ids)
+        await self.send({"id": number, **command})
+        while True:
+            line = await self.next()
+            if line.get("id") == number:
+                return line.get("error") or line[next(iter(command))]
+            self.pushes.append(line)
+
+    async def publications(self, count: int) -> list[Any]:
+        while len(self.pushes) < count:
+            line = await self.next()
+            if line:
+                self.pushes.append(line)
+        return [push["push"]["pub"] for push in self.pushes]
+
+    async def closed(self) -> tuple[int, str]:
+        async with asyncio.timeout(8):
+            await self.socket.wait_closed()
+        return self.socket.close_code or 0, self.socket.close_reason or ""
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@asynccontextmanager
+async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
+    running: list[Running] = []
+    keys = Keys(key_prefix)
+
+    async def begin(*, url: str = redis_url, port: int = 0, **settings: Any) -> Running:
+        redis = open_redis(url)
+        topics = Topics(redis, Scripts(redis), keys, NAMESPACES, dedupe_window_s=60)
+        shop = Shop()
+        app = web.Application()
+        runner = web.AppRunner(app)
+        gateway = Gateway(
+            replace(Settings(), **settings),
+            redis_url=url,
+            keys=keys,
+            namespaces=NAMESPACES,
+            access=shop,
+            operations=shop,
+            topics=topics,
+            http=lambda: runner.server(),  # type: ignore[misc]  # noqa: PLW0108 - it is None until set up
+            version="test",
+        )
+        app.router.add_get("/connection/websocket", gateway.upgrade_from_http)
+        app.router.add_get("/hello", _hello)
+        await runner.setup()
+        await gateway.__aenter__()
+        server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
+        assert await gateway.wait_ready(5.0)
+        worker = Running(gateway, topics, server.sockets[0].getsockname()[1], keys, redis, server, runner)
+        running.append(worker)
+        return worker
+
+    yield begin
+    for worker in running:
+        worker.server.close()
+        await worker.gateway.__aexit__(None, None, None)
+        await worker.runner.cleanup()
+        await worker.redis.aclose()
+
+
+async def _hello(request: web.Request) -> web.Response:
+    return web.Response(text="hello")
+
+
+async def until(condition: Callable[[], bool], *, within_s: float = 8.0) -> None:
+    """Wait for something that happens elsewhere and says nothing of it."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110 - there is nobody to set an event
+            await asyncio.sleep(0.01)
