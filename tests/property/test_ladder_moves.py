@@ -1,0 +1,121 @@
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.backoff import RETRY_AFTER_MAX_S, Backoff
+from channels.ladder import (
+    UNKNOWN_CALLS_MAX,
+    Broken,
+    Bury,
+    Delivered,
+    Done,
+    Facts,
+    Impossible,
+    Limits,
+    Refused,
+    Result,
+    Retry,
+    Send,
+    Unclear,
+    next_move,
+)
+from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
+from hub.domain.notifications import Channel, EntryState, Job, Lane, Notification, Step, job_id
+
+NOW_MS = 1_767_261_600_000
+LIMITS = Limits(max_tries=5, backoff=Backoff(first_s=2.0, max_s=60.0))
+CALLS_MAX = 200
+
+steps = st.builds(Step, st.sampled_from([Channel.EMAIL, Channel.PUSH, Channel.SMS]), st.floats(0, 86_400))
+results = st.one_of(
+    st.builds(Delivered),
+    st.builds(Refused, st.just("451"), st.none() | st.floats(-10, 10**9), st.booleans()),
+    st.builds(Impossible, st.just("550"), st.booleans()),
+    st.builds(Unclear, st.just("timeout")),
+    st.builds(Broken, st.just("bug")),
+)
+facts = st.builds(
+    Facts,
+    now_ms=st.integers(NOW_MS - 10**7, NOW_MS + 10**7),
+    state=st.none() | st.sampled_from(EntryState),
+    erased=st.booleans(),
+    obstacle=st.sampled_from(["", "no address"]),
+    tries=st.integers(0, 10),
+    unknown_calls=st.integers(0, 4),
+    resends_unknown=st.booleans(),
+    jitter=st.floats(0, 1, exclude_max=True),
+)
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> Job:
+    ladder = tuple(draw(st.lists(steps, min_size=1, max_size=4)))
+    notification = Notification(
+        id=NotificationId("n-1"),
+        user=UserId("u-1"),
+        rule=RuleName("r"),
+        event_type="order.placed",
+        category="orders",
+        lane=Lane.CRITICAL,
+        template=TemplateName("order-placed"),
+        context={},
+        created_ms=NOW_MS,
+        ladder=ladder,
+        expires_ms=draw(st.none() | st.just(NOW_MS)),
+    )
+    step = draw(st.integers(0, len(ladder) - 1))
+    return Job(id=job_id(notification.id, step), step=step, notification=notification, due_ms=NOW_MS)
+
+
+@given(jobs(), facts)
+def test_nothing_is_sent_that_must_not_be(job: Job, known: Facts) -> None:
+    if isinstance(next_move(job, known, limits=LIMITS), Send):
+        expires_ms = job.notification.expires_ms
+        assert not known.erased
+        assert not known.obstacle
+        assert known.state in {None, EntryState.UNSEEN}
+        assert expires_ms is None or known.now_ms < expires_ms
+        assert known.unknown_calls < UNKNOWN_CALLS_MAX
+
+
+@given(jobs(), facts, results)
+def test_a_result_never_leads_to_another_call_in_one_go(job: Job, known: Facts, result: Result) -> None:
+    assert not isinstance(next_move(job, known, result, limits=LIMITS), Send)
+
+
+@given(jobs(), facts, st.none() | results)
+def test_what_follows_is_the_next_step_and_not_in_the_past(job: Job, known: Facts, result: Result | None) -> None:
+    move = next_move(job, known, result, limits=LIMITS)
+    if isinstance(move, Done | Bury) and move.followed_by is not None:
+        assert move.followed_by.step == job.step + 1
+        assert move.followed_by.due_ms >= known.now_ms
+        assert move.followed_by.lane == job.lane
+    if isinstance(move, Retry):
+        assert 0 <= move.due_ms - known.now_ms <= 1_100 * RETRY_AFTER_MAX_S
+
+
+@given(jobs(), st.lists(results, min_size=CALLS_MAX, max_size=CALLS_MAX), st.booleans())
+def test_every_ladder_ends_with_few_calls_and_at_most_two_unclear_ones_a_step(
+    first: Job, answers: list[Result], resends_unknown: bool
+) -> None:
+    job: Job | None = first
+    known = Facts(now_ms=NOW_MS - 10**9, resends_unknown=resends_unknown)
+    calls = iter(answers)
+    for _ in range(CALLS_MAX):
+        if job is None:
+            return
+        move = next_move(job, known, limits=LIMITS)
+        if isinstance(move, Send):
+            move = next_move(job, known, next(calls), limits=LIMITS)
+        match move:
+            case Retry(_, _, due_ms, unknown):
+                unknown_calls = known.unknown_calls + unknown
+                assert unknown_calls < UNKNOWN_CALLS_MAX
+                known = msgspec.structs.replace(
+                    known, now_ms=due_ms, tries=known.tries + 1, unknown_calls=unknown_calls
+                )
+                assert known.tries < LIMITS.max_tries
+            case Done() | Bury():
+                job = move.followed_by
+                known = msgspec.structs.replace(known, tries=0, unknown_calls=0)
+    raise AssertionError("the ladder goes on for ever")

@@ -1,0 +1,122 @@
+import msgspec
+import pytest
+
+from channels.backoff import Backoff
+from channels.ladder import (
+    Broken,
+    Bury,
+    Delivered,
+    Done,
+    Facts,
+    Impossible,
+    Limits,
+    Move,
+    Refused,
+    Result,
+    Retry,
+    Send,
+    Unclear,
+    next_move,
+)
+from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
+from hub.domain.notifications import Channel, EntryState, Job, Lane, Notification, Step, job_id
+
+NOW_MS = 1_767_261_600_000
+LIMITS = Limits(max_tries=3, backoff=Backoff(first_s=2.0, max_s=600.0))
+NOTIFICATION = Notification(
+    id=NotificationId("n-1"),
+    user=UserId("u-1"),
+    rule=RuleName("order-placed"),
+    event_type="order.placed",
+    category="orders",
+    lane=Lane.TRANSACTIONAL,
+    template=TemplateName("order-placed"),
+    context={},
+    created_ms=NOW_MS,
+    ladder=(Step(Channel.PUSH), Step(Channel.EMAIL, after_s=60.0)),
+    expires_ms=NOW_MS + 3_600_000,
+)
+FACTS = Facts(now_ms=NOW_MS, jitter=0.5)
+
+
+def job(step: int = 0) -> Job:
+    return Job(id=job_id(NOTIFICATION.id, step), step=step, notification=NOTIFICATION, due_ms=NOW_MS)
+
+
+def move(result: Result | None = None, *, step: int = 0, **facts: object) -> Move:
+    return next_move(job(step), msgspec.structs.replace(FACTS, **facts), result, limits=LIMITS)
+
+
+def next_job(due_ms: int) -> Job:
+    return Job(id=job_id(NOTIFICATION.id, 1), step=1, notification=NOTIFICATION, due_ms=due_ms)
+
+
+@pytest.mark.parametrize("state", [None, EntryState.UNSEEN])
+def test_an_unseen_notification_is_sent(state: EntryState | None) -> None:
+    assert move(state=state) == Send()
+
+
+@pytest.mark.parametrize("state", [EntryState.SEEN, EntryState.READ, EntryState.ARCHIVED])
+def test_the_ladder_ends_when_it_has_been_seen(state: EntryState) -> None:
+    assert move(state=state) == Done("skipped", "it has been seen")
+
+
+def test_the_ladder_ends_when_it_has_expired() -> None:
+    assert move(now_ms=NOW_MS + 3_600_000) == Done("skipped", "it has expired")
+
+
+def test_nothing_is_sent_to_an_erased_person() -> None:
+    assert move(erased=True) == Done("skipped", "the person has been erased")
+
+
+def test_a_channel_that_cannot_reach_the_person_is_skipped_at_once() -> None:
+    assert move(obstacle="no address") == Done("skipped", "no address", followed_by=next_job(NOW_MS))
+
+
+def test_an_obstacle_on_the_last_step_ends_the_ladder() -> None:
+    assert move(step=1, obstacle="no address") == Done("skipped", "no address")
+
+
+def test_the_next_step_waits_its_time_after_a_delivery() -> None:
+    assert move(Delivered("id-1")) == Done("delivered", followed_by=next_job(NOW_MS + 60_000))
+
+
+def test_a_failure_for_good_goes_to_the_next_step_at_once() -> None:
+    expected = Done("failed", "550", followed_by=next_job(NOW_MS), suppress=True)
+    assert move(Impossible("550", suppress=True)) == expected
+
+
+def test_a_refusal_is_tried_again_with_jitter() -> None:
+    assert move(Refused("451"), tries=1) == Retry("deferred", "451", NOW_MS + 2_000)
+
+
+def test_a_providers_wish_is_a_lower_bound() -> None:
+    assert move(Refused("429", retry_after_s=100.0)) == Retry("deferred", "429", NOW_MS + 105_000)
+
+
+def test_a_refusal_after_the_call_began_is_told_apart() -> None:
+    assert move(Refused("451", begun=True)) == Retry("refused", "451", NOW_MS + 1_000)
+
+
+def test_the_last_try_is_buried_and_the_ladder_goes_on() -> None:
+    expected = Bury("tried 3 times, last: 451", followed_by=next_job(NOW_MS))
+    assert move(Refused("451"), tries=2) == expected
+
+
+def test_an_unclear_outcome_is_tried_again_once() -> None:
+    assert move(Unclear("timeout")) == Retry("unknown", "timeout", NOW_MS + 1_000, unknown=True)
+    expected = Done("unknown", "timeout", followed_by=next_job(NOW_MS + 60_000))
+    assert move(Unclear("timeout"), unknown_calls=1) == expected
+
+
+def test_a_channel_that_must_not_double_gives_up_on_an_unclear_outcome() -> None:
+    assert isinstance(move(Unclear("timeout"), resends_unknown=False), Done)
+
+
+def test_after_two_crashes_in_the_call_it_is_not_sent_again() -> None:
+    assert move(unknown_calls=1) == Send()
+    assert isinstance(move(unknown_calls=2), Done)
+
+
+def test_our_own_fault_is_put_aside_for_an_operator() -> None:
+    assert move(Broken("no template"), step=1) == Bury("no template")
