@@ -1,0 +1,32 @@
+import resource
+
+import pytest
+
+from hub.gateway.admission import Admission, connection_limit
+
+
+def test_a_budget_is_used_up_and_fills_again() -> None:
+    admission = Admission(per_second=2, max_connections=100, now_s=0.0)
+    answers = [admission.refuse(connections=0, now_s=0.0) for _ in range(3)]
+    assert answers == [None, None, "busy"]
+    assert admission.refuse(connections=0, now_s=0.6) is None
+
+
+def test_a_full_worker_takes_nobody() -> None:
+    assert Admission(per_second=9, max_connections=5, now_s=0.0).refuse(connections=5, now_s=0.0) == "full"
+
+
+def test_a_draining_worker_takes_nobody() -> None:
+    admission = Admission(per_second=9, max_connections=5, now_s=0.0)
+    admission.closed = True
+    assert admission.refuse(connections=0, now_s=0.0) == "draining"
+
+
+@pytest.mark.parametrize(
+    ("soft", "configured", "expected"), [(20_000, 0, 19_744), (20_000, 500, 500), (300, 5_000, 150)]
+)
+def test_descriptors_bound_the_connections(
+    monkeypatch: pytest.MonkeyPatch, soft: int, configured: int, expected: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
+    assert connection_limit(configured) == expected
