@@ -168,6 +168,7 @@ POISONS: tuple[Poison, ...] = (
     _binary("binary: time is no time", "time", time="noon"),
     _binary("binary: payload is not JSON", "datacontenttype", datacontenttype="application/avro"),
     _binary("binary: payload in Latin-1", "datacontenttype", datacontenttype="application/json; charset=iso-8859-1"),
+    _binary("binary: above 256 KiB", "body", body=b'{"note":"' + b"x" * 262_144 + b'"}'),
     _binary("binary: empty payload", "body", body=b""),
     _binary("binary: broken payload", "body", body=b"{"),
     _binary("binary: payload without fields", "data.order_id", body=b"{}"),

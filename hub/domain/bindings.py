@@ -27,7 +27,7 @@ def attributes_from_kafka(headers: Sequence[tuple[str, bytes]]) -> dict[str, str
     Raises InputError on a header that is not UTF-8 or given twice.
     """
     attributes: dict[str, str] = {}
-    for name, value in headers[:MAX_ATTRIBUTES]:
+    for name, value in headers:
         attribute = _attribute(name.lower(), "ce_")
         if attribute:
             _put(attributes, attribute, _text(name, value))
@@ -37,7 +37,7 @@ def attributes_from_kafka(headers: Sequence[tuple[str, bytes]]) -> dict[str, str
 def attributes_from_amqp(headers: Mapping[str, object], *, content_type: str | None = None) -> dict[str, str]:
     """Return the attributes in application properties named `cloudEvents:*` or `cloudEvents_*`. Raises InputError."""
     attributes = {_DATA_CONTENT_TYPE: content_type} if content_type else {}
-    for name, value in list(headers.items())[:MAX_ATTRIBUTES]:
+    for name, value in headers.items():
         lower = name.lower()
         attribute = _attribute(lower, "cloudevents:") or _attribute(lower, "cloudevents_")
         if attribute and attribute != _CONTENT_TYPE:
@@ -48,7 +48,7 @@ def attributes_from_amqp(headers: Mapping[str, object], *, content_type: str | N
 def attributes_from_http(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes in a request's `ce-*` headers, percent-decoded. Raises InputError."""
     attributes: dict[str, str] = {}
-    for name, value in list(headers.items())[:MAX_ATTRIBUTES]:
+    for name, value in headers.items():
         attribute = _attribute(name.lower(), "ce-")
         if attribute:
             _put(attributes, attribute, _unquoted(name, value))
@@ -105,6 +105,8 @@ def _attribute(name: str, prefix: str) -> str:
 
 
 def _put(attributes: dict[str, str], name: str, value: str) -> None:
+    if len(attributes) >= MAX_ATTRIBUTES:
+        raise InputError(name, f"beyond the {MAX_ATTRIBUTES} attributes an event may have")
     if attributes.setdefault(name, value) != value:
         raise InputError(name, "given twice")
 

@@ -190,14 +190,25 @@ def test_a_kafka_header_with_two_values_is_refused() -> None:
 
 @pytest.mark.parametrize("prefix", ["cloudEvents:", "cloudEvents_", "cloudevents:"])
 def test_amqp_attributes_come_with_either_prefix_and_their_own_types(prefix: str) -> None:
-    headers = {f"{prefix}id": b"e-1", f"{prefix}time": datetime(2026, 1, 1, 12, tzinfo=UTC), f"{prefix}sequence": 7}
+    headers = {
+        f"{prefix}id": b"e-1",
+        f"{prefix}time": datetime(2026, 1, 1, 12, tzinfo=UTC),
+        f"{prefix}sequence": 7,
+        f"{prefix}last": True,
+    }
 
     assert attributes_from_amqp(headers, content_type="application/json") == {
         "datacontenttype": "application/json",
         "id": "e-1",
         "time": "2026-01-01T12:00:00+00:00",
         "sequence": "7",
+        "last": "true",
     }
+
+
+def test_an_event_has_a_bounded_number_of_attributes() -> None:
+    with pytest.raises(InputError, match=r"^a64: beyond the 64 attributes"):
+        attributes_from_http({f"ce-a{number}": "x" for number in range(65)})
 
 
 def test_an_amqp_header_that_is_a_table_is_refused() -> None:
