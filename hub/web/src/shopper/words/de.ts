@@ -25,7 +25,7 @@ export const de: Words = {
   unread: (count) =>
     count === 0 ? "Keine ungelesenen Mitteilungen" : count === 1 ? "1 ungelesene Mitteilung" : `${count} ungelesene Mitteilungen`,
   unreadMark: "Ungelesen",
-  markAllRead: "Alle als gelesen markieren",
+  markAllRead: "Alle gelesen",
   archive: (title) => `„${title}“ archivieren`,
   older: "Ältere anzeigen",
   justNow: "gerade eben",
