@@ -1,0 +1,133 @@
+from hub.domain.topics import TopicKind
+from hub.gateway.fanout import FanOut
+from hub.gateway.subscriptions import LiveTopic
+from tests.unit.gateway.stream import Client, Stage
+
+
+def test_everybody_gets_the_same_bytes() -> None:
+    stage, written = Stage(), []
+
+    class Noting(Client):
+        def write(self, frame: bytes) -> None:
+            written.append(frame)
+
+    for _ in range(3):
+        stage.join(Noting())
+    stage.publish(b"1")
+    assert len({id(frame) for frame in written}) == 1
+    assert len(written) == 3
+
+
+def test_a_few_are_written_at_once_and_many_in_slices() -> None:
+    stage = Stage()
+    clients = [Client() for _ in range(250)]
+    for client in clients:
+        stage.join(client)
+    stage.publish()
+    assert sum(len(client.offsets) for client in clients) == 0
+    stage.run_slices(1)
+    assert sum(len(client.offsets) for client in clients) == 100
+    stage.run_slices()
+    assert all(client.offsets == [1] for client in clients)
+
+
+def test_a_topic_waits_for_a_slice_of_another_only() -> None:
+    crowd, few = Stage(), Stage()
+    few.fan_out = crowd.fan_out
+    clients = [Client() for _ in range(500)]
+    for client in clients:
+        crowd.join(client)
+    one = Client()
+    few.join(one)
+    crowd.publish()
+    crowd.run_slices(1)
+    few.publish()
+    assert one.offsets == [1]
+    assert clients[-1].offsets == []
+
+
+def test_two_crowds_take_turns() -> None:
+    first, second = Stage(), Stage()
+    second.fan_out = first.fan_out
+    crowds = [[Client() for _ in range(300)] for _ in range(2)]
+    for stage, clients in zip((first, second), crowds, strict=True):
+        for client in clients:
+            stage.join(client)
+        stage.publish()
+    first.run_slices(2)
+    assert [sum(len(client.offsets) for client in clients) for clients in crowds] == [100, 100]
+
+
+def test_who_leaves_in_the_middle_of_a_broadcast_gets_nothing_more() -> None:
+    stage = Stage()
+    clients = [Client() for _ in range(250)]
+    seats = [stage.join(client) for client in clients]
+    stage.publish()
+    stage.run_slices(1)
+    for seat in seats[50:150]:
+        stage.topic.remove(seat)
+    stage.run_slices()
+    assert all(client.offsets == [1] for client in (*clients[:100], *clients[150:]))
+    assert all(client.offsets == [] for client in clients[100:150])
+
+
+def test_who_joins_in_the_middle_of_a_broadcast_starts_after_it() -> None:
+    stage = Stage()
+    for _ in range(250):
+        stage.join(Client())
+    stage.publish()
+    stage.run_slices(1)
+    late = Client()
+    stage.join(late)
+    stage.run_slices()
+    stage.publish()
+    stage.run_slices()
+    assert late.offsets == [2]
+
+
+async def test_a_backlog_that_grows_too_long_is_read_from_the_stream_instead() -> None:
+    stage = Stage()
+    clients = [Client() for _ in range(120)]
+    for client in clients:
+        stage.join(client)
+    for _ in range(200):
+        stage.publish()
+    stage.run_slices()
+    await stage.catch_up()
+    assert all(client.offsets == list(range(1, 201)) for client in clients)
+
+
+def test_of_a_latest_topic_only_the_newest_waits() -> None:
+    stage = Stage(TopicKind.LATEST)
+    clients = [Client() for _ in range(120)]
+    for client in clients:
+        stage.join(client)
+    for _ in range(50):
+        stage.publish()
+    stage.run_slices()
+    assert all(client.offsets == [50] for client in clients)
+
+
+def test_a_topic_without_history_goes_to_whoever_can_take_it() -> None:
+    stage = Stage(history=0)
+    ready, full = Client(), Client(paused=True)
+    stage.join(ready)
+    stage.join(full)
+    stage.fan_out.receive(stage.topic, b':0:0:"x"')
+    assert (ready.data, full.data) == (["x"], [])
+
+
+def test_a_malformed_message_is_dropped() -> None:
+    stage, client = Stage(), Client()
+    stage.join(client)
+    for message in (b"", b"e:1:0", b"e:x:0:1", b"\xff:1:0:1"):
+        stage.fan_out.receive(stage.topic, message)
+    assert client.offsets == []
+
+
+def test_without_subscribers_only_the_head_moves() -> None:
+    stage = Stage()
+    stage.publish()
+    assert stage.topic.head == 1
+    assert isinstance(stage.fan_out, FanOut)
+    assert isinstance(stage.topic, LiveTopic)
