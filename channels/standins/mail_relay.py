@@ -75,6 +75,11 @@ class MailRelay:
         user = f"{self._login[0]}:{self._login[1]}@" if self._login else ""
         return f"{scheme}://{user}{HOST}:{self._port}"
 
+    @property
+    def demands_login(self) -> bool:
+        """Whether a session must log in first."""
+        return self._login is not None
+
     def hang_up(self) -> None:
         """Close every open session at once, as a relay that restarts does."""
         for conversation in tuple(self._open):
@@ -85,7 +90,6 @@ class MailRelay:
         return _Conversation(
             self,
             tls_context=None if self._implicit_tls else self._tls,
-            auth_required=self._login is not None,
             auth_require_tls=False,
             authenticator=self._authenticate,
         )
@@ -174,7 +178,10 @@ class _Conversation(SMTP):
             await super().smtp_EHLO(hostname)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
-        if not await self._goes_wrong(Phase.MAIL):
+        # aiosmtpd's own `auth_required` warns of logins without TLS, which never leave this machine here.
+        if self._relay.demands_login and not (self.session and self.session.authenticated):
+            await self.push("530 5.7.0 Authentication required")
+        elif not await self._goes_wrong(Phase.MAIL):
             await super().smtp_MAIL(arg)
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
