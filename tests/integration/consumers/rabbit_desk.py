@@ -48,10 +48,10 @@ async def publish_events(settings: RabbitMQ, events: Iterable[str]) -> None:
     await publish(settings, (event_body(event) for event in events))
 
 
-async def waiting_in(url: str, queue: str) -> int:
-    """How many messages are ready in a queue."""
-    async with channel_to(url) as channel:
-        found = await channel.declare_queue(queue, passive=True)
+async def waiting_in(settings: RabbitMQ, queue: str = "") -> int:
+    """How many messages are ready in a queue, by default that of the events."""
+    async with channel_to(settings.url) as channel:
+        found = await channel.declare_queue(queue or settings.queue, passive=True)
         return found.declaration_result.message_count or 0
 
 
@@ -64,7 +64,6 @@ async def consuming(
     running = asyncio.create_task(consumer.run())
     try:
         yield consumer
-        assert not running.done(), running
         consumer.stop()
         async with asyncio.timeout(20):
             await running
