@@ -42,4 +42,5 @@ async def secure(request: web.Request, handler: Handler) -> web.StreamResponse:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("X-Frame-Options", "DENY")
+    response.headers["Server"] = "doorbell"  # Not the versions of what it is made of.
     return response

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from hub.domain.errors import DoorbellError
-from hub.domain.permission import Identity
+from hub.domain.permission import Identity, Role
 from hub.observe import REQUEST_SECONDS, REQUESTS, logger
 from hub.service.failures import Failure, OperationFailed, failure_of
 from hub.service.operations import AnyOperation, Call
@@ -79,6 +79,8 @@ class Operations:
         status = answer.failed.facts.status if answer.failed else operation.http.status
         REQUESTS.labels(operation.name, transport, str(status)).inc()
         REQUEST_SECONDS.labels(operation.name).observe(self._monotonic() - started_s)
+        if call.who.role is Role.ADMIN:
+            _audit(operation, call, status)
         return answer
 
     async def _guarded(self, operation: AnyOperation, call: Call, read: Callable[[], object]) -> Answer:
@@ -123,3 +125,10 @@ class Operations:
             raise
         await claim.keep(body)
         return body, False
+
+
+def _audit(operation: AnyOperation, call: Call, status: int) -> None:
+    """Log what an administrator did: admins may see and send what is other people's."""
+    _log.info(
+        "audit", actor=call.who.user, operation=operation.name, status=status, request_id=call.correlation_id or None
+    )

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+import structlog
 
 from hub.domain.permission import Role
 from hub.service.calls import Operations
@@ -209,3 +210,18 @@ async def test_answers_keep_browsers_from_guessing(client: Client) -> None:
     answer = await client.get("/v1/echo/x", headers=bearer())
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_answers_do_not_tell_versions(client: Client) -> None:
+    assert (await client.get("/v1/echo/x", headers=bearer())).headers["Server"] == "doorbell"
+
+
+async def test_what_an_admin_does_is_in_the_audit_log(client: Client) -> None:
+    headers = {**bearer("root", Role.ADMIN), "X-Request-Id": "r-1"}
+    with structlog.testing.capture_logs() as logged:
+        await client.get("/v1/echo/x?limit=no", headers=headers)
+        await client.get("/v1/echo/x", headers=bearer())
+    lines = [line for line in logged if line["event"] == "audit"]
+    assert [(line["actor"], line["operation"], line["status"], line["request_id"]) for line in lines] == [
+        ("root", "test.echo", 400, "r-1")
+    ]
