@@ -98,7 +98,7 @@ class MailRelay:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: Any
     ) -> AuthResult:
         given = (auth.login.decode(), auth.password.decode())
-        return AuthResult(success=given == self._login)
+        return AuthResult(success=given == self._login, handled=False)
 
     def opened(self, conversation: _Conversation) -> None:
         """Note that a session began."""

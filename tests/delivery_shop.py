@@ -1,0 +1,138 @@
+"""A shop for the tests of delivery: people and notifications in a real Redis, and workers that deliver to a relay."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from channels.email.channel import open_email
+from channels.runner import Runner
+from channels.standins.mail_relay import MailRelay
+from channels.worker import delivery_runner
+from hub.domain.decisions import Aggregate, AggregateKind, Change
+from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
+from hub.domain.notifications import Channel, InboxEntry, Job, Lane, Notification, Step, job_id
+from hub.domain.people import Person, encode_person
+from hub.domain.topics import Namespaces
+from hub.settings import Delivery, Smtp
+from hub.store.clock import unix_ms
+from hub.store.dead_letters import DeadLetters
+from hub.store.documents import Documents
+from hub.store.grouped_scripts import GroupedScripts
+from hub.store.inbox import Inbox
+from hub.store.jobs import Jobs
+from hub.store.keys import Keys
+from hub.store.records import Attempt, Records
+from hub.store.suppressions import Suppressions
+from templates.renderer import Renderer
+
+ZOE = UserId("zoe")
+MAILBOX = "zoe@example.com"
+EMAIL = (Step(Channel.EMAIL),)
+WINDOW_S = 3_600
+DELIVERY = Delivery(lease_s=2.0, max_attempts=3, backoff_first_s=0.05, backoff_max_s=0.05)
+_renderer = Renderer()
+
+
+async def until(condition: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+    """Wait until something is so: what happens in another process or over a socket sets no event here."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - see above.
+            await asyncio.sleep(0.02)
+
+
+class Shop:
+    """A real store with people in it, and workers that deliver from it."""
+
+    def __init__(self, redis: Redis, prefix: str, relay: MailRelay) -> None:
+        keys, scripts = Keys(prefix), GroupedScripts(redis)
+        self.relay = relay
+        self.dead_letters = DeadLetters(redis, scripts, keys)
+        self.records = Records(redis, scripts, keys)
+        self.jobs = Jobs(redis, scripts, keys, self.dead_letters, self.records, shards=2, dedupe_window_s=WINDOW_S)
+        self.inbox = Inbox(redis, scripts, keys, Namespaces(), size=50, dedupe_window_s=WINDOW_S)
+        self.documents = Documents(redis, scripts, keys, ttl_s=WINDOW_S)
+        self.suppressions = Suppressions(redis, keys)
+        self._numbers = itertools.count()
+
+    async def knows(self, person: Person) -> None:
+        aggregate = Aggregate(AggregateKind.PERSON, person.user)
+        (document,) = await self.documents.read_many([aggregate])
+        await self.documents.apply_many([Change(aggregate, document.version, encode_person(person))])
+
+    async def notifies(self, user: UserId = ZOE, *, ladder: tuple[Step, ...] = EMAIL, **changes: Any) -> Notification:
+        notification = Notification(
+            id=NotificationId(f"n-{next(self._numbers)}"),
+            user=user,
+            rule=RuleName("order-packed"),
+            event_type="order.packed",
+            category="orders",
+            lane=Lane.TRANSACTIONAL,
+            template=TemplateName("order-packed"),
+            context={"order_id": "A-1"},
+            created_ms=unix_ms(),
+            ladder=ladder,
+        )
+        notification = msgspec.structs.replace(notification, **changes)
+        entry = InboxEntry(
+            id=notification.id,
+            event_type=notification.event_type,
+            category=notification.category,
+            title="Packed",
+            body="Packed",
+            created_ms=notification.created_ms,
+        )
+        await self.inbox.add_many([(user, entry)])
+        due_ms = notification.created_ms + round(ladder[0].after_s * 1_000)
+        job = Job(id=job_id(notification.id, 0), step=0, notification=notification, due_ms=due_ms)
+        await self.jobs.schedule_many([job])
+        return notification
+
+    def runner(self, channels: dict[Channel, Any], settings: Delivery = DELIVERY) -> Runner:
+        return delivery_runner(
+            settings,
+            channels=channels,
+            jobs=self.jobs,
+            entries=self.inbox,
+            people=self.documents,
+            records=self.records,
+            suppressions=self.suppressions,
+        )
+
+    async def delivers(self, *, settings: Delivery = DELIVERY) -> None:
+        """Run a worker until nothing is left in the queue."""
+        async with self.working(settings=settings):
+            await self.is_quiet()
+
+    @asynccontextmanager
+    async def working(
+        self, *, settings: Delivery = DELIVERY, channels: dict[Channel, Any] | None = None, drain_s: float = 5.0
+    ) -> AsyncIterator[None]:
+        smtp = Smtp(url=self.relay.url, pool_size=4, timeout_s=1.0)
+        stop = asyncio.Event()
+        async with open_email(
+            smtp, renderer=_renderer, public_url="https://shop.example", default_locale="en"
+        ) as email:
+            chosen = channels if channels is not None else {Channel.EMAIL: email}
+            task = asyncio.create_task(self.runner(chosen, settings).run(stop, drain_s=drain_s))
+            try:
+                yield
+            finally:
+                stop.set()
+                await task
+
+    async def is_quiet(self) -> None:
+        async with asyncio.timeout(20):
+            while sum((await self.jobs.depth()).values()):  # noqa: ASYNC110 - Redis sets no event.
+                await asyncio.sleep(0.02)
+
+    async def attempts(self, notification: Notification) -> Sequence[Attempt]:
+        record = await self.records.read(notification.user, notification.id)
+        return record.attempts if record else ()
+
+    async def outcomes(self, notification: Notification) -> list[str]:
+        return [attempt.outcome for attempt in await self.attempts(notification)]

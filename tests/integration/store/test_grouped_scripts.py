@@ -1,0 +1,69 @@
+import asyncio
+from collections.abc import AsyncIterator
+from hashlib import sha1
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from hub.domain.errors import StoreUnavailable
+from hub.store.connection import open_redis
+from hub.store.grouped_scripts import CALLS_PER_TRIP, GroupedScripts
+from hub.store.scripts import Call, Script, ScriptFailed
+
+
+def script(source: str) -> Script:
+    return Script(name="test", source=source, sha=sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+ADD = script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+FAIL = script("return redis.error_reply('ERR no')")
+
+
+@pytest_asyncio.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = open_redis(redis_url)
+    yield client
+    await client.aclose()
+
+
+async def test_everybody_gets_their_own_answers(redis: Redis, key_prefix: str) -> None:
+    scripts = GroupedScripts(redis)
+    keys = [f"{key_prefix}{number}" for number in range(CALLS_PER_TRIP + 50)]
+    answers = await asyncio.gather(*(scripts.run(ADD, Call((key,), (n,))) for n, key in enumerate(keys)))
+    assert answers == list(range(len(keys)))
+
+
+async def test_a_failing_script_is_only_its_callers_trouble(redis: Redis, key_prefix: str) -> None:
+    scripts = GroupedScripts(redis)
+    good = Call((f"{key_prefix}a",), (1,))
+    answers = await asyncio.gather(
+        scripts.run(ADD, good), scripts.run(FAIL, Call((key_prefix,))), return_exceptions=True
+    )
+    assert isinstance(answers[0], int)
+    assert isinstance(answers[1], ScriptFailed)
+
+
+async def test_a_cancelled_caller_does_not_hurt_the_others(redis: Redis, key_prefix: str) -> None:
+    scripts = GroupedScripts(redis)
+    first = asyncio.create_task(scripts.run(ADD, Call((f"{key_prefix}a",), (1,))))
+    second = asyncio.create_task(scripts.run(ADD, Call((f"{key_prefix}b",), (2,))))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == 2
+
+
+async def test_everybody_is_told_when_redis_is_away() -> None:
+    client = open_redis("redis://127.0.0.1:1")
+    scripts = GroupedScripts(client)
+    calls = [scripts.run(ADD, Call(("k",), (1,))) for _ in range(3)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    await client.aclose()
+    assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+
+
+async def test_it_works_again_after_a_failure(redis: Redis, key_prefix: str) -> None:
+    scripts = GroupedScripts(redis)
+    with pytest.raises(ScriptFailed):
+        await scripts.run(FAIL, Call((key_prefix,)))
+    assert await scripts.run(ADD, Call((f"{key_prefix}a",), (3,))) == 3
