@@ -46,13 +46,18 @@ class RabbitWatch:
         try:
             waiting = await self._waiting()
         except (BrokerLost, AMQPError) as error:
+            if self._idle_s() < self._timing.request_timeout_s:
+                # The answer only queues behind the deliveries of a full prefetch, on the same connection.
+                return
             self._readiness.trouble("broker", f"RabbitMQ does not answer: {error}")
             return
         self._readiness.fine("broker")
         CONSUMER_LAG.labels(self._queue, "").set(waiting)
-        idle_s = time.monotonic() - self._progressed_s()
-        if waiting > 0 and idle_s > self._timing.stuck_after_s and not self._busy():
-            raise BrokerLost(f"{waiting} messages wait, but none came for {idle_s:.0f} s")
+        if waiting > 0 and self._idle_s() > self._timing.stuck_after_s and not self._busy():
+            raise BrokerLost(f"{waiting} messages wait, but none came for {self._idle_s():.0f} s")
+
+    def _idle_s(self) -> float:
+        return time.monotonic() - self._progressed_s()
 
     async def _waiting(self) -> int:
         timeout_s = self._timing.request_timeout_s
