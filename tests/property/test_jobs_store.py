@@ -170,6 +170,12 @@ class JobsMachine(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.now_ms += ms
 
+    @rule(pick=PICK)
+    def a_worker_dies_during_a_call(self, pick: int) -> None:
+        self.begin(pick)
+        self.time_passes(LEASE_MS)
+        self.claim(6)
+
     @invariant()
     def the_queue_holds_what_the_model_holds(self) -> None:
         assert self.runner.run(self.jobs.depth())[LANE] == len(self.model.jobs)
