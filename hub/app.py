@@ -109,14 +109,19 @@ def build_renderer(settings: Settings) -> Renderer:
     return Renderer(override=override, default_locale=settings.default_locale)
 
 
-def build_effects(settings: Settings, stores: Stores) -> Effects:
+def build_ingest_alone(settings: Settings, stores: Stores) -> Ingest:
+    """Return what takes events in, for who needs nothing else of what it is made of."""
+    return build_ingest(settings, stores, build_effects(settings, stores, build_renderer(settings)))
+
+
+def build_effects(settings: Settings, stores: Stores, renderer: Renderer) -> Effects:
     """Return what carries decisions out."""
     return Effects(
         topics=stores.topics,
         inbox=stores.inbox,
         jobs=stores.jobs,
         documents=stores.documents,
-        renderer=build_renderer(settings),
+        renderer=renderer,
         default_locale=settings.default_locale,
     )
 

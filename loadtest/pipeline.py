@@ -25,6 +25,8 @@ _QUIET_S = 5.0
 """Without a publication for so long, a run is over."""
 _TIMEOUT_S = 180.0
 _HEADERS = [("content-type", b"application/cloudevents+json")]
+_LIVE = "orders-live"
+"""The Kafka topic of the events that are sent at a steady rate."""
 Event = tuple[str, bytes, bytes]
 """Kafka topic, key and value."""
 
@@ -93,7 +95,7 @@ async def _throughput(stack: Stack, what: str, events: list[Event], *, topics: b
     arrivals, tally = Arrivals(stack), Tally()
     clients = await _clients(stack, arrivals, tally, topics=topics)
     group = what.replace(" ", "-")
-    with stack.role("consume", DOORBELL_KAFKA__GROUP=group):
+    with stack.role("consume", DOORBELL_KAFKA__GROUP=group, DOORBELL_KAFKA__TOPICS=events[0][0]):
         await arrivals.all(len(events))
         after = stack.costs()
     _close(clients, tally)
@@ -114,13 +116,13 @@ async def _throughput(stack: Stack, what: str, events: list[Event], *, topics: b
 async def _latency(stack: Stack, *, rate: int, seconds: int) -> list[Figure]:
     arrivals, tally = Arrivals(stack), Tally()
     clients = await _clients(stack, arrivals, tally, topics=False)
-    with stack.role("consume", DOORBELL_KAFKA__GROUP="latency", DOORBELL_KAFKA__TOPICS="orders-live"):
-        producer = await _producer(stack, linger_ms=0)
-        await producer.send_and_wait("orders-live", placed("warm-up", 0), key=b"w", headers=_HEADERS)
+    await _produce(stack, [(_LIVE, b"warm-up", placed("warm-up", 0))])
+    producer = await _producer(stack, linger_ms=0)
+    with stack.role("consume", DOORBELL_KAFKA__GROUP="latency", DOORBELL_KAFKA__TOPICS=_LIVE):
         await arrivals.all(1)
         await _at_rate(producer, arrivals, rate=rate, count=rate * seconds)
         await arrivals.all(rate * seconds + 1)
-        await producer.stop()
+    await producer.stop()
     _close(clients, tally)
     late_ms = arrivals.late_ms
     return [
@@ -137,7 +139,7 @@ async def _at_rate(producer: AIOKafkaProducer, arrivals: Arrivals, *, rate: int,
             await asyncio.sleep(delay_s)
         order = f"L{number}"
         arrivals.sent_s[order] = time.perf_counter()
-        await producer.send("orders-live", placed(order, number), key=order.encode(), headers=_HEADERS)
+        await producer.send(_LIVE, placed(order, number), key=order.encode(), headers=_HEADERS)
 
 
 async def _clients(stack: Stack, arrivals: Arrivals, tally: Tally, *, topics: bool) -> list[Client]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from hub.app import Stores, build_effects, build_ingest, open_stores
+from hub.app import Stores, build_ingest_alone, open_stores
 from hub.domain.errors import InputError
 from hub.roles.state import redis_of
 from hub.service.letters import Letters
@@ -74,7 +74,7 @@ async def _show(arguments: argparse.Namespace, _: Settings, stores: Stores) -> i
 
 
 async def _retry(arguments: argparse.Namespace, settings: Settings, stores: Stores) -> int:
-    ingest = build_ingest(settings, stores, build_effects(settings, stores))
+    ingest = build_ingest_alone(settings, stores)
     letters = Letters(dead_letters=stores.dead_letters, ingest=ingest, jobs=stores.jobs)
     return await _each(arguments, stores, partial(letters.retry, now_ms=unix_ms()))
 

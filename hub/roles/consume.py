@@ -9,7 +9,7 @@ from consumers.kafka import KafkaConsumer
 from consumers.rabbitmq import RabbitConsumer
 from consumers.readiness import Condition, State
 from hub.api.health import Check
-from hub.app import build_effects, build_ingest, open_stores
+from hub.app import build_ingest_alone, open_stores
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
@@ -27,7 +27,7 @@ async def consume(settings: Settings, stopping: asyncio.Event, *, launch: Launch
     Raises ConfigurationError where no broker is configured.
     """
     async with redis_of(settings) as url, open_stores(settings, url) as stores:
-        ingest = build_ingest(settings, stores, build_effects(settings, stores))
+        ingest = build_ingest_alone(settings, stores)
         consumers = build_consumers(settings, ingest)
         checks = {"redis": redis_check(stores.redis), **{name: _check(each) for name, each in consumers.items()}}
         async with (

@@ -22,9 +22,14 @@ from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
 from hub.service.notifications import Notifications
 from hub.service.orders import Orders
 from hub.service.rate import RateLimiter
+from hub.service.repeats import StoredRepeats
 from hub.service.rpc import Rpc
 from hub.service.tokens import Keys, TokenVerifier
 from hub.settings import Settings, Token
+from templates.renderer import Renderer
+
+_ADDED_BY_US = "name"
+"""The person's name is not for services to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,32 @@ async def issuers_keys(settings: Token) -> AsyncIterator[tuple[Keys, Mapping[str
         yield jwks.find, {"jwks": jwks.check}
 
 
-def build_front(settings: Settings, stores: Stores, *, ingest: Ingest, effects: Effects, keys: Keys) -> Front:
-    """Return what a worker offers."""
+def templates_for_services(renderer: Renderer) -> Mapping[str, frozenset[str]]:
+    """Return the templates that services may ask for by name, with the variables that they have to give."""
+    samples = renderer.catalog.samples
+    return {name: frozenset(sample) - {_ADDED_BY_US} for name, sample in samples.items()}
+
+
+def build_front(
+    settings: Settings,
+    stores: Stores,
+    *,
+    ingest: Ingest,
+    effects: Effects,
+    keys: Keys,
+    templates: Mapping[str, frozenset[str]],
+) -> Front:
+    """Return what a worker offers; `templates` are those that services may ask for."""
     services = (
         InboxService(stores.inbox),
         Orders(stores.documents),
         Events(ingest),
-        Notifications(effects, templates={}),
+        Notifications(effects, templates=templates),
     )
     operations = Operations(
         [operation for service in services for operation in service.operations()],
         rates=RateLimiter(),
+        repeats=StoredRepeats(stores.idempotency),
     )
     verifier = TokenVerifier(settings.token, keys=keys)
     return Front(

@@ -18,13 +18,13 @@ from hub.api.documents import document_routes
 from hub.api.health import Check, Health
 from hub.api.openapi import openapi_document
 from hub.api.pages import page_routes
-from hub.app import Stores, build_effects, build_ingest, open_stores
+from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
 from hub.config_checks import parse_address
 from hub.gateway.gateway import Gateway
 from hub.gateway.handshake import PATH
 from hub.observe import logger
 from hub.roles.admin import redis_check
-from hub.roles.front import Front, build_front, issuers_keys
+from hub.roles.front import Front, build_front, issuers_keys, templates_for_services
 from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
 from hub.settings import Settings
@@ -55,9 +55,12 @@ async def run_worker(
     """Serve one worker until `stopping`; then stop listening, drain the connections and return."""
     http = _Http()
     async with open_stores(settings, redis_url) as stores, issuers_keys(settings.token) as (keys, key_checks):
-        effects = build_effects(settings, stores)
+        renderer = build_renderer(settings)
+        effects = build_effects(settings, stores, renderer)
         ingest = build_ingest(settings, stores, effects)
-        front = build_front(settings, stores, ingest=ingest, effects=effects, keys=keys)
+        front = build_front(
+            settings, stores, ingest=ingest, effects=effects, keys=keys, templates=templates_for_services(renderer)
+        )
         async with _gateway(settings, stores, front, http) as gateway:
             health = Health(
                 {"redis": redis_check(stores.redis), "pubsub": _pubsub_check(gateway, stores.redis), **key_checks}

@@ -20,9 +20,9 @@ from loadtest.swarm import frames
 _PATH = "/connection/websocket"
 _PONG = frames.encode(b"{}")
 _BACKOFF_FIRST_S, _BACKOFF_MAX_S = 0.2, 5.0
-_TOKEN_EXPIRED = 109
 _FATAL = range(3500, 4000)
 """Disconnect codes after which a client does not come back."""
+_HEAD_END = b"\r\n\r\n"
 
 
 class Pub(msgspec.Struct):
@@ -50,6 +50,7 @@ class _Connect(msgspec.Struct):
 class _Error(msgspec.Struct):
     code: int
     message: str = ""
+    temporary: bool = False
 
 
 class _Push(msgspec.Struct):
@@ -78,12 +79,15 @@ class Position:
 
 
 class Tally:
-    """What all clients of a run have seen. `doubles`, `holes` and `unrecovered` must stay 0."""
+    """What all clients of a run have seen. `doubles`, `holes`, `unrecovered` and `errors` must stay 0.
 
-    __slots__ = ("connects", "doubles", "errors", "holes", "received", "recovered", "unrecovered")
+    `refused` counts answers that ask a client to come again later: a 503, a temporary error.
+    """
+
+    __slots__ = ("connects", "doubles", "errors", "holes", "received", "recovered", "refused", "unrecovered")
 
     def __init__(self) -> None:
-        self.connects = self.received = self.recovered = 0
+        self.connects = self.received = self.recovered = self.refused = 0
         self.doubles = self.holes = self.unrecovered = 0
         self.errors: dict[str, int] = {}
 
@@ -100,7 +104,7 @@ class Client(asyncio.Protocol):
     """One connection that is kept up until `close`. `on_publication` gets (client, topic, offset, data)."""
 
     __slots__ = (
-        "_attempt", "_closing", "_decoder", "_host", "_loop", "_next_id", "_on_publication", "_pending", "_port",
+        "_attempt", "_closing", "_decoder", "_head", "_host", "_loop", "_next_id", "_on_publication", "_pending", "_port",
         "_source", "_tally", "_token", "_topics", "_transport", "_upgraded", "connected", "positions", "user",
     )  # fmt: skip
 
@@ -123,10 +127,11 @@ class Client(asyncio.Protocol):
         self._token = token
         self._tally = tally
         self._on_publication = on_publication
-        self._topics = topics
+        self._topics = dict.fromkeys(topics)
         self._source = source
         self._transport: asyncio.Transport | None = None
         self._decoder = frames.Decoder()
+        self._head = b""
         self._upgraded = False
         self._pending: dict[int, str] = {}
         self._next_id = 1
@@ -141,6 +146,13 @@ class Client(asyncio.Protocol):
             await self._loop.create_connection(lambda: self, self._host, self._port, local_addr=local)
         except OSError:
             self._retry()
+
+    def subscribe(self, topic: str) -> None:
+        """Subscribe to one more topic, now or as soon as there is a connection."""
+        if topic not in self._topics:
+            self._topics[topic] = None
+            if self.connected.is_set():
+                self._subscribe(topic)
 
     def close(self) -> None:
         """Leave and stay away."""
@@ -158,7 +170,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
         self._transport = transport  # type: ignore[assignment]
-        self._upgraded = False
+        self._upgraded, self._head = False, b""
         self._decoder = frames.Decoder()
         self._pending.clear()
         key = base64.b64encode(os.urandom(16)).decode()
@@ -171,7 +183,7 @@ class Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read the answer to the upgrade, then frames."""
         if not self._upgraded:
-            data = self._decoder_for_head(data)
+            data = self._answered(data)
         if self._upgraded and data:
             for opcode, payload in self._decoder.feed(data):
                 self._frame(opcode, payload)
@@ -185,10 +197,17 @@ class Client(asyncio.Protocol):
 
     # Inside
 
-    def _decoder_for_head(self, data: bytes) -> bytes:
-        head, end, rest = data.partition(b"\r\n\r\n")
-        if not end or not head.startswith(b"HTTP/1.1 101"):
-            self._tally.error(head[:40].decode(errors="replace"))
+    def _answered(self, data: bytes) -> bytes:
+        """Read the answer to the upgrade, which may come in pieces; return what follows it."""
+        self._head += data
+        head, end, rest = self._head.partition(_HEAD_END)
+        if not end:
+            return b""
+        if not head.startswith(b"HTTP/1.1 101"):
+            if head.startswith(b"HTTP/1.1 503"):
+                self._tally.refused += 1
+            else:
+                self._tally.error(head[:40].decode(errors="replace"))
             self.abort()
             return b""
         self._upgraded = True
@@ -239,11 +258,27 @@ class Client(asyncio.Protocol):
             return
         note = self._pending.pop(reply.id, "")
         if reply.error is not None:
-            self._tally.error(f"{note.partition(' ')[0]} error {reply.error.code}")
+            self._failed(note, reply.error)
         elif reply.connect is not None:
             self._connected(reply.connect)
         elif reply.subscribe is not None:
             self._subscribed(note.removeprefix("subscribe "), reply.subscribe)
+
+    def _failed(self, note: str, error: _Error) -> None:
+        """Do as the SDKs do: start the connection over, or ask for the subscription again."""
+        command, _, topic = note.partition(" ")
+        if not error.temporary:
+            self._tally.error(f"{command} error {error.code}")
+            return
+        self._tally.refused += 1
+        if command == "connect":
+            self.abort()
+        elif command == "subscribe":
+            self._loop.call_later(random.uniform(0.1, 0.5), self._subscribe_again, topic, self._transport)
+
+    def _subscribe_again(self, topic: str, asked_on: asyncio.Transport | None) -> None:
+        if asked_on is self._transport and self.connected.is_set():
+            self._subscribe(topic)
 
     def _connected(self, result: _Connect) -> None:
         self._attempt = 0
@@ -263,14 +298,16 @@ class Client(asyncio.Protocol):
 
     def _subscribed(self, topic: str, sub: Sub) -> None:
         known = self.positions.get(topic)
-        if known is None or not sub.was_recovering:
-            self.positions[topic] = Position(sub.epoch, sub.offset)
-            return
-        if not sub.recovered:
+        if known is None:
+            # Of a topic that keeps its latest value that value comes along.
+            start = sub.publications[0].offset - 1 if sub.publications else sub.offset
+            self.positions[topic] = Position(sub.epoch, start)
+        elif not sub.recovered:
             self._tally.unrecovered += 1
             self.positions[topic] = Position(sub.epoch, sub.offset)
             return
-        self._tally.recovered += len(sub.publications)
+        else:
+            self._tally.recovered += len(sub.publications)
         for publication in sub.publications:
             self._publication(topic, publication)
 

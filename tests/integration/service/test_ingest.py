@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.app import Stores, build_effects, build_ingest, open_stores
+from hub.app import Stores, build_ingest_alone, open_stores
 from hub.domain.cloudevents import decode_structured
 from hub.domain.decisions import Aggregate, AggregateKind, Outcome
 from hub.domain.envelope import Event, Incoming, Origin, Source
@@ -64,7 +64,7 @@ async def stores(redis_url: str, key_prefix: str) -> AsyncIterator[Stores]:
 @pytest.fixture
 def ingest(stores: Stores) -> Ingest:
     settings = Settings(park_limit=3)
-    return build_ingest(settings, stores, build_effects(settings, stores))
+    return build_ingest_alone(settings, stores)
 
 
 async def told(stores: Stores, user: str = "ana") -> list[str]:
@@ -132,7 +132,7 @@ async def test_an_event_whose_order_never_appears_becomes_a_dead_letter(
     redis_url: str, key_prefix: str, stores: Stores
 ) -> None:
     settings = Settings(park_timeout_s=-1)
-    ingest = build_ingest(settings, stores, build_effects(settings, stores))
+    ingest = build_ingest_alone(settings, stores)
     await ingest.process([journey("A")[1]])
     assert await ingest.give_up_parked() == 1
     letters = (await stores.dead_letters.list()).letters
