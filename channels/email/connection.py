@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
 
 from channels.channel import Committing
 from channels.email.message import Mail
@@ -23,6 +26,7 @@ _WILL_FORWARD = 251
 _START_INPUT = 354
 _CLOSING = 421
 _QUIT_TIMEOUT_S = 1.0
+_RESET_TIMEOUT_S = 2.0
 _LEADING_DOT = re.compile(rb"(?m)^\.")
 _MALFORMED = -1
 
@@ -56,18 +60,15 @@ class Connection:
             UnknownDeliveryError: it broke where the mail may have been taken.
         """
         self.clean = False
-        try:
+        with _lost_before_the_mail():
             async with asyncio.timeout(self._timeout_s):
                 await self._announce(mail)
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, TimeoutError, OSError) as error:
-            raise StaleConnectionError(f"the relay was lost before the mail: {error!r}") from error
         try:
             await committing()
-        except BaseException:
+        except Exception:
             await self._reset()
             raise
-        await self._start_input()
-        reply = await self._hand_over(mail)
+        reply = await self._commit(mail)
         self.mails += 1
         self.clean = True
         return reply
@@ -78,20 +79,18 @@ class Connection:
         recipient = b"RCPT TO:<%b>" % mail.recipient.encode()
         await self._say(recipient, expected=(_OK, _WILL_FORWARD), phase=Phase.RECIPIENT)
 
-    async def _start_input(self) -> None:
-        try:
-            await self._say(b"DATA", expected=(_START_INPUT,), phase=Phase.CONTENT)
-        except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, OSError) as error:
-            raise StaleConnectionError(f"the relay was lost before the mail: {error!r}") from error
-
-    async def _hand_over(self, mail: Mail) -> str:
-        protocol = self._client.protocol
-        if protocol is None:
-            raise StaleConnectionError("the relay was lost before the mail")
-        try:
+    async def _commit(self, mail: Mail) -> str:
+        """Send the mail itself. DATA and the answer share one time limit: the job's lease has to outlast both."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._timeout_s
+        with _lost_before_the_mail():
+            async with asyncio.timeout_at(until_s):
+                await self._say(b"DATA", expected=(_START_INPUT,), phase=Phase.CONTENT)
+            protocol = self._protocol()
             # The final dot goes with the rest: there is no moment at which all but the end has been sent.
             protocol.write(_LEADING_DOT.sub(b"..", mail.message) + b".\r\n")
-            code, text = await protocol.read_response(timeout=self._timeout_s)
+        try:
+            code, text = await protocol.read_response(timeout=max(0.0, until_s - loop.time()))
         except (aiosmtplib.SMTPException, OSError) as error:
             raise UnknownDeliveryError(f"no clean answer after the mail: {error!r}") from error
         if code == _OK:
@@ -102,8 +101,9 @@ class Connection:
         raise refusal(code, text, Phase.CONTENT)
 
     async def _say(self, command: bytes, *, expected: tuple[int, ...], phase: Phase) -> None:
+        """Say a command, inside a time limit of the caller's: aiosmtplib's own would cost one timer for each."""
         try:
-            code, text = await self._client.execute_command(command)
+            code, text = await self._protocol().execute_command(command)
         except aiosmtplib.SMTPResponseException as error:
             # A malformed reply: the two sides no longer agree where they are.
             raise TransientDeliveryError(f"the relay does not speak SMTP: {error.message}") from error
@@ -116,10 +116,16 @@ class Connection:
     async def _reset(self) -> None:
         """Forget the mail begun. Where that does not work, the connection is not clean and will be closed."""
         try:
-            code, _ = await self._client.execute_command(b"RSET")
-        except (aiosmtplib.SMTPException, OSError):
+            async with asyncio.timeout(_RESET_TIMEOUT_S):
+                code, _ = await self._protocol().execute_command(b"RSET")
+        except (aiosmtplib.SMTPException, OSError, TimeoutError):
             return
         self.clean = code == _OK
+
+    def _protocol(self) -> SMTPProtocol:
+        if self._client.protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("the connection is closed")
+        return self._client.protocol
 
     async def quit(self) -> None:
         """Close politely, within a second."""
@@ -132,6 +138,14 @@ class Connection:
     def abort(self) -> None:
         """Close at once."""
         self._client.close()
+
+
+@contextmanager
+def _lost_before_the_mail() -> Iterator[None]:
+    try:
+        yield
+    except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, TimeoutError, OSError) as error:
+        raise StaleConnectionError(f"the relay was lost before the mail: {error!r}") from error
 
 
 async def connect(

@@ -72,9 +72,15 @@ class SmtpPool:
 
     async def _send_on(self, connection: Connection, mail: Mail, committing: Committing) -> str:
         try:
-            return await connection.send(mail, committing=committing)
-        finally:
+            reply = await connection.send(mail, committing=committing)
+        except BaseException:
             self._give_back(connection)
+            raise
+        if connection.mails >= self._mails_per_connection:
+            await connection.quit()
+        else:
+            self._give_back(connection)
+        return reply
 
     async def _connect(self) -> Connection:
         return await connect(
@@ -91,7 +97,7 @@ class SmtpPool:
         return None
 
     def _give_back(self, connection: Connection) -> None:
-        if connection.clean and connection.is_open and connection.mails < self._mails_per_connection:
+        if connection.clean and connection.is_open:
             connection.used_s = self._clock()
             self._idle.append(connection)
         else:
