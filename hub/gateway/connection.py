@@ -39,6 +39,10 @@ _EXPIRY_GRACE_S = 2.0
 """For a refresh that is on its way when the token ends."""
 
 
+def _nowhere(_: bytes) -> None:
+    """What is written after the end."""
+
+
 class Connection(asyncio.Protocol):
     """A client's connection, from the handshake's answer on. Also the `Receiver` of its subscriptions."""
 
@@ -97,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._transport = None
         self._parser = None
+        self.write = _nowhere
         self.paused = True
         self._leave(self.session.closed())
 
