@@ -1,7 +1,8 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers import intake as intake_module
 from consumers.intake import CopyUnavailable, Intake
@@ -11,9 +12,12 @@ from tests.unit.consumers.fakes import FakeIngest, batch_of, good
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(intake_module, "_FIRST_WAIT_S", 0.0)
     monkeypatch.setattr(intake_module, "_MAX_WAIT_S", 0.0)
+    # Rendering a traceback for a terminal takes seconds.
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
