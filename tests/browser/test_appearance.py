@@ -11,7 +11,8 @@ from tests.browser.pages import OpenPage, Scheme
 
 PAGES = ["/", "/?as=clara", "/?as=mei", "/publish", "/outbox"]
 LOOKS: list[tuple[bool, Scheme]] = [(False, "light"), (True, "light"), (True, "dark")]
-RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+MAIL_TIMEOUT_MS = 60_000
+RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations
     .filter(({impact}) => impact === "serious" || impact === "critical")
     .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`)"""
 
@@ -40,6 +41,8 @@ def settled(open_page: OpenPage, path: str, *, phone: bool, scheme: Scheme) -> P
         expect(page.locator("#inbox-note")).to_be_hidden()
     if "as=clara" in path:
         expect(page.locator(".order-items").first).to_be_visible()
+    if path == "/outbox":
+        page.locator(".mail-open").first.click(timeout=MAIL_TIMEOUT_MS)
     return page
 
 

@@ -37,9 +37,22 @@ def test_a_wrong_field_is_named(open_page: OpenPage, complaints: list[str]) -> N
     event = page.locator("#event").input_value()
     page.locator("#event").fill(event.replace('"EUR"', '"EURO"'))
     page.get_by_role("button", name="Publish", exact=True).click()
-    expect(page.locator(".answer")).to_have_attribute("data-ok", "false")
+    expect(page.locator(".answer")).to_have_attribute("data-status", "400")
     expect(page.locator(".answer-field")).to_contain_text("currency")
     complaints.clear()  # The browser itself reports an answer of 4xx.
+
+
+def test_what_became_of_an_event_is_told(open_page: OpenPage) -> None:
+    page = open_page("/publish")
+    publish = page.get_by_role("button", name="Publish", exact=True)
+    page.locator("#type").select_option("order.packed")
+    publish.click()
+    expect(page.locator(".answer-text").first).to_have_text("Parked until its order appears")
+    page.locator("#type").select_option("order.placed")
+    publish.click()
+    expect(page.locator(".answer-text").first).to_have_text("Accepted")
+    publish.click()
+    expect(page.locator(".answer-text").first).to_have_text("Seen before, nothing happens again")
 
 
 def test_what_is_not_json_is_not_sent(open_page: OpenPage) -> None:

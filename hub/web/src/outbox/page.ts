@@ -1,12 +1,12 @@
 /** The outbox of the stand-ins: what Doorbell would have sent, with a preview of each mail. */
 
 import { arrange, byId, el } from "../shared/dom";
-import { clock } from "../shared/format";
+import { type Reader, clock } from "../shared/format";
 import { call } from "../shared/http";
 import { type Listing, type Mail, listingFrom } from "./mail";
 
 const REFRESH_MS = 1_500;
-const LOCALE = navigator.language;
+const READER: Reader = { locale: navigator.language, timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
 
 const list = byId("mails");
 const items = new Map<string, HTMLLIElement>();
@@ -54,7 +54,7 @@ function make(mail: Mail): HTMLLIElement {
       "button",
       { class: "mail-open", type: "button", click: () => choose(mail) },
       el("span", { class: "mail-to" }, mail.to),
-      el("time", { class: "mail-time", datetime: at.toISOString() }, clock(LOCALE, mail.atMs, Date.now())),
+      el("time", { class: "mail-time", datetime: at.toISOString() }, clock(READER, mail.atMs, Date.now())),
       el("span", { class: "mail-subject" }, mail.subject),
     ),
   );

@@ -1,13 +1,13 @@
 /** The demonstration's sign-in and its people. Only `doorbell demo` serves these. */
 
 import people from "../../scenario/people.json";
+import type { Reader } from "./format";
 import { post } from "./http";
 
-export interface Person {
+export interface Person extends Reader {
   readonly id: string;
   readonly name: string;
   readonly email: string;
-  readonly locale: string;
 }
 
 export const PEOPLE: readonly Person[] = people.map(({ data }) => ({
@@ -15,6 +15,7 @@ export const PEOPLE: readonly Person[] = people.map(({ data }) => ({
   name: data.name,
   email: data.email,
   locale: data.locale,
+  timeZone: data.time_zone,
 }));
 
 /** The demonstration's doors are closed: the hub runs without `demo`. */

@@ -5,6 +5,12 @@ export interface Money {
   readonly currency: string;
 }
 
+/** Whose eyes a text is for. `timeZone` is an IANA name. */
+export interface Reader {
+  readonly locale: string;
+  readonly timeZone: string;
+}
+
 const SECOND_MS = 1_000;
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ["day", 86_400 * SECOND_MS],
@@ -31,9 +37,10 @@ export function ago(locale: string, thenMs: number, nowMs: number, justNow: stri
   return justNow;
 }
 
-/** The time of day, with the date where it is not today's. */
-export function clock(locale: string, timeMs: number, nowMs: number): string {
-  const today = new Date(timeMs).toDateString() === new Date(nowMs).toDateString();
-  const options: Intl.DateTimeFormatOptions = today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
-  return new Intl.DateTimeFormat(locale, options).format(timeMs);
+/** The time of day where the reader is, with the date where it is not today's. */
+export function clock({ locale, timeZone }: Reader, timeMs: number, nowMs: number): string {
+  const day = new Intl.DateTimeFormat(locale, { dateStyle: "short", timeZone });
+  const today = day.format(timeMs) === day.format(nowMs);
+  const style: Intl.DateTimeFormatOptions = { timeStyle: "short", timeZone, ...(today ? {} : { dateStyle: "medium" }) };
+  return new Intl.DateTimeFormat(locale, style).format(timeMs);
 }

@@ -1,7 +1,7 @@
 /** The list of notifications: shows entries, and tells what the person has seen, read and archived. */
 
 import { arrange, byId, el, icon } from "../shared/dom";
-import { ago } from "../shared/format";
+import { type Reader, ago, clock } from "../shared/format";
 import { type Entry, type Inbox, isUnread } from "./inbox";
 import type { Words } from "./words";
 
@@ -38,7 +38,7 @@ export class InboxView {
   constructor(
     private readonly inbox: Inbox,
     private readonly words: Words,
-    private readonly locale: string,
+    private readonly reader: Reader,
     private readonly actions: InboxActions,
   ) {
     const { signal } = this.leaving;
@@ -94,12 +94,13 @@ export class InboxView {
     item.classList.toggle("unread", unread);
     item.querySelector(".unread-mark")?.toggleAttribute("hidden", !unread);
     const time = item.querySelector("time");
-    if (time !== null) time.textContent = ago(this.locale, entry.created_ms, Date.now(), this.words.justNow);
+    if (time !== null) time.textContent = ago(this.reader.locale, entry.created_ms, Date.now(), this.words.justNow);
     return item;
   }
 
   private make(entry: Entry): HTMLLIElement {
-    const at = new Date(entry.created_ms);
+    const at = new Date(entry.created_ms).toISOString();
+    const exactly = clock(this.reader, entry.created_ms, Date.now());
     const item = el(
       "li",
       { class: "entry", "data-id": entry.id, "data-category": entry.category },
@@ -117,7 +118,7 @@ export class InboxView {
             entry.title,
           ),
           el("span", { class: "entry-body" }, entry.body),
-          el("time", { class: "entry-time", datetime: at.toISOString(), title: at.toLocaleString(this.locale) }),
+          el("time", { class: "entry-time", datetime: at, title: exactly }),
         ),
       ),
       el(
@@ -178,7 +179,7 @@ export class InboxView {
 }
 
 /** By the categories of the default playbook. */
-const ICONS: Readonly<Record<string, string>> = { orders: "bag", payments: "card", shipping: "van", sales: "tag", prices: "tag" };
+const ICONS: Readonly<Record<string, string>> = { orders: "bag", payments: "card", shipping: "van", sales: "tag" };
 
 function categoryIcon(category: string): string {
   return ICONS[category] ?? "bell";

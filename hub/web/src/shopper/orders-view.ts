@@ -1,13 +1,15 @@
 /** The orders: for each its way to the door, what it is doing now, and all that happened. */
 
 import { arrange, byId, el, icon } from "../shared/dom";
-import { clock, money } from "../shared/format";
+import { type Reader, clock, money } from "../shared/format";
 import { type Order, type Orders, STAGES, type Update, expectedMs, headline, moodOf, stageOf } from "./orders";
 import type { Words } from "./words";
 
 /** Updates shown before the rest folds away. */
 const SHOWN_UPDATES = 3;
 const HIGHLIGHT_MS = 1_600;
+/** Every update of a shipment carries what is expected; these are the ones that changed it. */
+const ETA_NEWS: ReadonlySet<string> = new Set(["shipment.created", "shipment.delayed", "shipment.rescheduled"]);
 
 export class OrdersView {
   private readonly list = byId("orders-list");
@@ -17,7 +19,7 @@ export class OrdersView {
   constructor(
     private readonly orders: Orders,
     private readonly words: Words,
-    private readonly locale: string,
+    private readonly reader: Reader,
   ) {}
 
   /** Bring the page in line. `moved` is the order that has just taken a step. */
@@ -60,7 +62,7 @@ export class OrdersView {
     card.dataset["stage"] = String(stage);
     set(card, ".order-now", this.words.happening[now.type] ?? now.type);
     set(card, ".order-step", this.words.step(stage, STAGES.length));
-    set(card, ".order-total", order.total === null ? "" : money(this.locale, order.total));
+    set(card, ".order-total", order.total === null ? "" : money(this.reader.locale, order.total));
     set(card, ".order-items", order.items.join(", "));
     const expected = expectedMs(order);
     set(card, ".order-eta", expected === null ? "" : this.words.expected(this.time(expected)));
@@ -113,7 +115,8 @@ export class OrdersView {
 
   private update(update: Update): HTMLElement {
     const at = new Date(update.timeMs).toISOString();
-    const eta = update.etaMs === null ? null : this.words.expected(this.time(update.etaMs));
+    const tellsEta = update.etaMs !== null && ETA_NEWS.has(update.type);
+    const eta = tellsEta ? this.words.expected(this.time(update.etaMs)) : null;
     const detail = [update.reason, eta].filter((text) => text !== null).join(" · ");
     return el(
       "li",
@@ -129,7 +132,7 @@ export class OrdersView {
   }
 
   private time(timeMs: number): string {
-    return clock(this.locale, timeMs, Date.now());
+    return clock(this.reader, timeMs, Date.now());
   }
 }
 

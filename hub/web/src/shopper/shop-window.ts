@@ -1,7 +1,7 @@
 /** What concerns everybody: sales as a banner, and the prices that this shopper watches. */
 
 import { byId, el } from "../shared/dom";
-import { type Money, clock, money } from "../shared/format";
+import { type Money, type Reader, clock, money } from "../shared/format";
 import type { Words } from "./words";
 
 interface SaleMessage {
@@ -28,7 +28,7 @@ export class ShopWindow {
 
   constructor(
     private readonly words: Words,
-    private readonly locale: string,
+    private readonly reader: Reader,
   ) {
     const dismiss = byId<HTMLButtonElement>("announcement-dismiss");
     dismiss.setAttribute("aria-label", words.dismiss);
@@ -36,8 +36,8 @@ export class ShopWindow {
   }
 
   /**
-   * Take a publication on `announcements`. Returns whether it is shown: what is no sale is left alone, as newer hubs may
-   * announce more.
+   * Take a publication on `announcements`. Returns whether it is shown: what is no sale is left alone, as newer hubs
+   * may announce more.
    */
   announce(data: unknown): boolean {
     const sale = data as SaleMessage;
@@ -58,8 +58,8 @@ export class ShopWindow {
       "li",
       { class: "price", "data-product": id, "data-way": fell ? "down" : "up" },
       el("span", { class: "price-name" }, name ?? id),
-      el("strong", { class: "price-now" }, money(this.locale, now)),
-      el("span", { class: "price-was" }, this.words.was(money(this.locale, old))),
+      el("strong", { class: "price-now" }, money(this.reader.locale, now)),
+      el("span", { class: "price-was" }, this.words.was(money(this.reader.locale, old))),
     );
     const shown = [...this.priceList.children].find((child) => (child as HTMLElement).dataset["product"] === id);
     if (shown === undefined) this.priceList.append(row);
@@ -92,6 +92,6 @@ export class ShopWindow {
   }
 
   private time(timeMs: number | undefined): string {
-    return timeMs === undefined ? "" : clock(this.locale, timeMs, Date.now());
+    return timeMs === undefined ? "" : clock(this.reader, timeMs, Date.now());
   }
 }

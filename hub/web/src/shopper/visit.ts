@@ -46,16 +46,16 @@ export class Visit {
     private readonly words: Words,
   ) {
     this.plate = new Plate(person, words);
-    this.inboxView = new InboxView(this.inbox, words, person.locale, {
+    this.inboxView = new InboxView(this.inbox, words, person, {
       seen: (ids) => this.mark("inbox.ack", "seen", ids),
       open: (entry) => this.open(entry),
       archive: (entry) => this.mark("inbox.archive", "archived", [entry.id]),
       readAll: () => this.readAll(),
       older: () => void this.loadInbox(this.inbox.cursor),
     });
-    this.ordersView = new OrdersView(this.orders, words, person.locale);
+    this.ordersView = new OrdersView(this.orders, words, person);
     this.connectionView = new ConnectionView(words, () => this.live.retry());
-    this.shopWindow = new ShopWindow(words, person.locale);
+    this.shopWindow = new ShopWindow(words, person);
     this.inboxView.say(words.inboxLoading);
     this.live = new Live(
       {
@@ -70,7 +70,8 @@ export class Visit {
 
   close(): void {
     this.live.close();
-    for (const view of [this.plate, this.inboxView, this.ordersView, this.connectionView, this.shopWindow]) view.close();
+    const views = [this.plate, this.inboxView, this.ordersView, this.connectionView, this.shopWindow];
+    for (const view of views) view.close();
   }
 
   private onReady(back: Return | null): void {

@@ -21,7 +21,7 @@ export const de: Words = {
   inboxLoading: "Mitteilungen werden geladen …",
   inboxFailed: "Die Mitteilungen konnten nicht geladen werden. Sie folgen, sobald die Verbindung wieder steht.",
   inboxEmpty: "Noch hat niemand geklingelt",
-  inboxEmptyHint: "Neues zu deinen Bestellungen erscheint hier im selben Augenblick.",
+  inboxEmptyHint: "Neues zu Ihren Bestellungen erscheint hier im selben Augenblick.",
   unread: (count) =>
     count === 0 ? "Keine ungelesenen Mitteilungen" : count === 1 ? "1 ungelesene Mitteilung" : `${count} ungelesene Mitteilungen`,
   unreadMark: "Ungelesen",
@@ -32,7 +32,7 @@ export const de: Words = {
   arrived: (title) => `Neue Mitteilung: ${title}`,
   orders: "Bestellungen",
   ordersEmpty: "Keine Bestellung unterwegs",
-  ordersEmptyHint: "Gib auf der Seite „Senden“ eine auf und sieh zu, wie sie zur Tür kommt.",
+  ordersEmptyHint: "Geben Sie auf der Seite „Senden“ eine auf und sehen Sie zu, wie sie zur Tür kommt.",
   order: (id) => `Bestellung ${id}`,
   step: (step, of) => `Schritt ${step} von ${of}`,
   allUpdates: (count) => `Alle ${count} Meldungen`,
