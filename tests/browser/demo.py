@@ -35,6 +35,7 @@ class Demo(NamedTuple):
 
     url: str
     port: int
+    data_dir: Path
 
     @classmethod
     @contextmanager
@@ -55,7 +56,7 @@ class Demo(NamedTuple):
             )
         try:
             url = _printed_url(process, output, settings["DOORBELL_LISTEN"])
-            yield cls(url, int(url.rpartition(":")[2]))
+            yield cls(url, int(url.rpartition(":")[2]), folder / "data")
         finally:
             _stop(process)
 

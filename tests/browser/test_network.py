@@ -2,6 +2,11 @@
 
 from playwright.sync_api import expect
 
+from hub.domain.ids import UserId
+from hub.domain.permission import Role
+from hub.service.tokens import mint_token
+from hub.settings import Token
+from tests.browser.demo import Demo
 from tests.browser.hub_client import Hub
 from tests.browser.line import Line
 from tests.browser.pages import OpenPage
@@ -61,3 +66,21 @@ def test_what_was_read_while_offline_is_told_once_the_line_is_back(
     page.get_by_role("button", name="Try now").click()
     expect(page.locator("#bell")).to_have_attribute("data-unread", "0")
     complaints.clear()
+
+
+def test_a_token_that_ends_is_renewed_on_the_same_connection(open_page: OpenPage, hub: Hub, demo: Demo) -> None:
+    hub.empty_inbox("ben")
+    settings = Token(hmac_secret=(demo.data_dir / "token-secret").read_text())
+    short = mint_token(settings, user=UserId("ben"), role=Role.SHOPPER, ttl_s=3)
+    page = open_page("/")
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.route("**/demo/session", lambda route: route.fulfill(json={"token": short}))
+    page.get_by_role("button", name="Ben Okafor").click()
+    expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
+    page.unroute("**/demo/session")
+    with page.expect_response("**/demo/session"):
+        pass
+    hub.place_order("ben")
+    expect(page.locator(".entry")).to_have_count(1)
+    assert len(sockets) == 1
