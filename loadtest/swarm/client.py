@@ -297,15 +297,11 @@ class Client(asyncio.Protocol):
         self._command("subscribe", request, note=f"subscribe {topic}")
 
     def _subscribed(self, topic: str, sub: Sub) -> None:
-        known = self.positions.get(topic)
-        if known is None:
-            # Of a topic that keeps its latest value that value comes along.
+        if topic not in self.positions or not sub.recovered:
+            self._tally.unrecovered += topic in self.positions
+            # A topic that keeps its latest value sends that along.
             start = sub.publications[0].offset - 1 if sub.publications else sub.offset
             self.positions[topic] = Position(sub.epoch, start)
-        elif not sub.recovered:
-            self._tally.unrecovered += 1
-            self.positions[topic] = Position(sub.epoch, sub.offset)
-            return
         else:
             self._tally.recovered += len(sub.publications)
         for publication in sub.publications:

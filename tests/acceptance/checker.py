@@ -1,0 +1,83 @@
+"""The checker: what was accepted against what people got. Nothing lost, nothing double, in order, nobody else's.
+
+It knows nothing of how things were sent or received: both sides give it plain records.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+_SHOWN = 5
+
+
+class Told(NamedTuple):
+    """One thing a person is told: the event's type, the order, and the payment or shipment it is about."""
+
+    type: str
+    order: str
+    part: str = ""
+
+    @property
+    def chain(self) -> tuple[str, str, str]:
+        """What it has an order in: the order's, the payment's or the shipment's own story."""
+        return self.type.partition(".")[0], self.order, self.part
+
+
+def problems(expected: Mapping[str, Sequence[Told]], got: Mapping[str, Sequence[Told]]) -> list[str]:
+    """Return every way in which `got` is not what each person should have: lost, double, leaked, out of order."""
+    found: list[str] = []
+    owners = {told: user for user, all_told in expected.items() for told in all_told}
+    for user in expected.keys() | got.keys():
+        wanted, had = expected.get(user, ()), got.get(user, ())
+        counts = Counter(had)
+        found += (f"{user} was not told {_words(told)}" for told in wanted if told not in counts)
+        found += (f"{user} was told {_words(told)} {times} times" for told, times in counts.items() if times > 1)
+        for told in counts.keys() - set(wanted):
+            owner = owners.get(told)
+            found.append(f"{user} was told {_words(told)}, meant for {owner or 'nobody'}")
+        found += out_of_order(user, wanted, had)
+    return found
+
+
+def out_of_order(user: str, wanted: Iterable[Told], had: Iterable[Told]) -> list[str]:
+    """Return the stories that a person was told in another order than they happened."""
+    right, real = _stories(wanted), _stories(had)
+    return [
+        f"{user} was told the story of {' '.join(chain).strip()} as {', '.join(real[chain])}"
+        for chain, types in right.items()
+        if chain in real and _is_out_of_order(real[chain], types)
+    ]
+
+
+def _is_out_of_order(real: Sequence[str], right: Sequence[str]) -> bool:
+    places = [right.index(each) for each in dict.fromkeys(real) if each in right]
+    return places != sorted(places)
+
+
+def _stories(all_told: Iterable[Told]) -> dict[tuple[str, str, str], list[str]]:
+    stories: dict[tuple[str, str, str], list[str]] = {}
+    for told in all_told:
+        stories.setdefault(told.chain, []).append(told.type)
+    return stories
+
+
+def mail_problems(
+    expected: Mapping[tuple[str, str], int], got: Mapping[tuple[str, str], int], *, doubles_allowed: int
+) -> list[str]:
+    """Return what is wrong with the mails, by user and order. `doubles_allowed` of them may have come twice."""
+    found = [f"no mail to {user} about {order}" for user, order in expected.keys() - got.keys()]
+    found += [f"a mail to {user} about {order} that nobody asked for" for user, order in got.keys() - expected.keys()]
+    found += [f"{count} mails to {user} about {order}" for (user, order), count in got.items() if count > 2]
+    doubles = [key for key, count in got.items() if count == 2]
+    if len(doubles) > doubles_allowed:
+        found.append(f"{len(doubles)} double mails where {doubles_allowed} are explained: {doubles[:_SHOWN]}")
+    return found
+
+
+def summary(found: Sequence[str]) -> str:
+    """Return the problems in a form fit for a failed assertion."""
+    return "; ".join(found[:_SHOWN]) + (f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+
+
+def _words(told: Told) -> str:
+    return " ".join(filter(None, told))
