@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -16,9 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.domain.errors import StoreUnavailable
 from hub.observe import STORE_ERRORS
-
-Command: TypeAlias = tuple[str | bytes | int | float, ...]
-"""A Redis command and its arguments."""
+from hub.store.round_trip import Command, exchange
 
 MAX_COMMANDS_PER_TRIP = 1_000
 """A longer pipeline goes out in pieces, so that neither side has to buffer all of it."""
@@ -71,10 +69,7 @@ async def pipelined(redis: Redis, commands: Sequence[Command], *, what: str) -> 
     replies: list[Any] = []
     for start in range(0, len(commands), MAX_COMMANDS_PER_TRIP):
         with store_errors(what):
-            trip = redis.pipeline(transaction=False)
-            for command in commands[start : start + MAX_COMMANDS_PER_TRIP]:
-                trip.execute_command(*command)
-            replies += await trip.execute(raise_on_error=False)
+            replies += await exchange(redis, commands[start : start + MAX_COMMANDS_PER_TRIP])
     for reply in replies:
         if isinstance(reply, RedisError):
             await _give_up_if_unavailable(redis, reply, what)

@@ -8,8 +8,9 @@ import msgspec
 from redis.asyncio import Redis
 
 from hub.domain.errors import InputError
-from hub.store.connection import Command, read_pipelined
+from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
+from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
 
 _ADD = load_script("dead_letter_add")

@@ -12,9 +12,10 @@ from redis.asyncio import Redis
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link
 from hub.domain.ids import NotificationId, OrderId, ShipmentId, UserId
 from hub.domain.topics import inbox
-from hub.store.connection import Command, read_pipelined
+from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.parked_event import in_order
+from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
 
 _APPLY = load_script("document_apply")

@@ -19,9 +19,10 @@ from hub.domain.ids import EffectId, NotificationId, Topic, UserId
 from hub.domain.notifications import EntryState, InboxEntry
 from hub.domain.topics import INBOX, Namespaces, inbox
 from hub.store.clock import Clock, unix_ms
-from hub.store.connection import Command, read_pipelined
+from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.records import RECORD_TTL_S
+from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
 from hub.store.topics import meta_ttl_s, new_epoch
 

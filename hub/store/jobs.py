@@ -16,10 +16,11 @@ from redis.asyncio import Redis
 from hub.domain.ids import JobId
 from hub.domain.notifications import Job, Lane
 from hub.store.clock import Clock, unix_ms
-from hub.store.connection import Command, read_pipelined
+from hub.store.connection import read_pipelined
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.keys import Keys, shard_of
 from hub.store.records import Attempt, Records
+from hub.store.round_trip import Command
 from hub.store.scripts import Call, Script, Scripts, load_script
 
 _SCHEDULE = load_script("job_schedule")

@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import EffectId
-from hub.store.connection import Command, read_pipelined
+from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.parked_event import in_order, split
+from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
 
 _PARK = load_script("park")

@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import Channel, Notification
-from hub.store.connection import Command, read_pipelined
+from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
+from hub.store.round_trip import Command
 from hub.store.scripts import Call, Script, Scripts, load_script
 
 RECORD_TTL_S = 7 * 86_400
@@ -72,7 +73,8 @@ class Records:
         """Return the record of a notification, attempts in the order of time; None where there is none."""
         read: Command = ("HGETALL", self._keys.record(user, notification))
         (fields,) = await read_pipelined(self._redis, [read], what="record read")
-        return _record({name.decode(): value for name, value in fields.items()}) if fields else None
+        names = (name.decode() for name in fields[::2])
+        return _record(dict(zip(names, fields[1::2], strict=True))) if fields else None
 
 
 def _record(fields: dict[str, bytes]) -> Record:

@@ -21,7 +21,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from hub.domain.errors import StoreUnavailable
-from hub.store.connection import Command, pipelined, read_pipelined
+from hub.store.connection import pipelined, read_pipelined
+from hub.store.round_trip import Command
 
 _FOLDER = Path(__file__).parent / "lua"
 _INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
@@ -94,7 +95,7 @@ class Scripts:
         return replies
 
     async def _load(self, scripts: Iterable[Script]) -> None:
-        loads = [("SCRIPT LOAD", script.source) for script in scripts]
+        loads = [("SCRIPT", "LOAD", script.source) for script in scripts]
         await read_pipelined(self._redis, loads, what="script load")
 
 

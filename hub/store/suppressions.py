@@ -10,8 +10,9 @@ from hashlib import blake2b
 
 from redis.asyncio import Redis
 
-from hub.store.connection import Command, pipelined, read_pipelined
+from hub.store.connection import pipelined, read_pipelined
 from hub.store.keys import Keys
+from hub.store.round_trip import Command
 
 SUPPRESSED_S = 90 * 86_400
 _REASON_MAX = 200
