@@ -10,7 +10,7 @@ import pytest
 from tests.services import PROJECT
 
 _WHEEL_PACKAGES = ("hub", "consumers", "channels", "templates")
-_NOT_SHIPPED = ("hub/web/.", "hub/web/scenario/", "hub/web/src/")
+_NOT_SHIPPED = ("hub/web/.", "hub/web/src/")
 
 
 @pytest.fixture(scope="module")
