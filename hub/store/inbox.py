@@ -143,9 +143,9 @@ class Inbox:
             raise InputError("cursor", "is not one that a page has given")
         keys = tuple(self._keys.inbox(user, part) for part in ("entries", "order", "state", "unread"))
         args = (self._clock(), cursor or "", limit, int(unread_only), category or "", int(archived))
-        unread, following, found = await self._scripts.run(_PAGE, Call(keys, args))
-        items = zip(found[::2], found[1::2], strict=True)
-        return InboxPage(tuple(_item(rank, body) for rank, body in items), following.decode() or None, unread)
+        unread, following, ranks, bodies = await self._scripts.run(_PAGE, Call(keys, args))
+        items = tuple(InboxItem(_decode(body), _STATES[rank]) for rank, body in zip(ranks, bodies, strict=True))
+        return InboxPage(items, following.decode() or None, unread)
 
     async def unread(self, user: UserId) -> int:
         """Return how many entries are neither read nor expired."""
@@ -195,7 +195,3 @@ def _added(reply: int) -> AddResult:
             return Erased()
         case unread:
             return Created(unread)
-
-
-def _item(rank: bytes, body: bytes) -> InboxItem:
-    return InboxItem(_decode(body), _STATES[rank])

@@ -44,8 +44,11 @@ redis.call('ZADD', unread, ARGV[4], id)
 for _ = tonumber(ARGV[8]) + 1, redis.call('ZCARD', order) do
   remove(entries, order, state, unread, collapse, redis.call('ZRANGE', order, 0, 0)[1])
 end
-for key = 5, 8 do
-  redis.call('EXPIRE', KEYS[key], ARGV[14])
+-- unread holds the id just added, and is the first to become empty (and so lose its lifetime): it speaks for all.
+if redis.call('TTL', unread) < 0.9 * ARGV[14] then
+  for key = 5, 9 do
+    redis.call('EXPIRE', KEYS[key], ARGV[14])
+  end
 end
 
 redis.call('HSET', KEYS[10], 'event_type', ARGV[7], 'added_ms', now_ms)

@@ -20,5 +20,7 @@ if held[1] then
 end
 local at = append(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 redis.call('HSET', KEYS[1], 'rank', rank, 'effect', effect)
-redis.call('EXPIRE', KEYS[1], ARGV[5])
+if ARGV[3] == '0' then
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+end
 return at

@@ -2,7 +2,8 @@
 --
 -- The offsets of an epoch have no holes: the counter and the stream change together or not at all. Meta outlives the
 -- stream (its TTL is longer), so that an expired stream keeps its epoch and its offset. Where meta is gone, a new epoch
--- begins, and what may be left of the old one's stream is deleted.
+-- begins, and what may be left of the old one's stream is deleted. Both lifetimes are renewed together, when a tenth of
+-- the stream's is over: a publication in between costs no two writes more.
 --
 -- max_length '0' keeps no history: the publication has offset 0 and an empty epoch.
 -- Returns {offset, epoch}.
@@ -20,8 +21,10 @@ local function append(meta, stream, live, data, origin_ms, max_length, stream_tt
   local offset = redis.call('HINCRBY', meta, 'offset', 1)
   -- An exact bound costs nothing for a single value; a longer history is trimmed by whole nodes.
   redis.call('XADD', stream, 'MAXLEN', max_length == '1' and '=' or '~', max_length, offset .. '-0', 'd', data)
-  redis.call('EXPIRE', stream, stream_ttl_s)
-  redis.call('EXPIRE', meta, meta_ttl_s)
+  if redis.call('TTL', stream) < 0.9 * stream_ttl_s then
+    redis.call('EXPIRE', stream, stream_ttl_s)
+    redis.call('EXPIRE', meta, meta_ttl_s)
+  end
   redis.call('PUBLISH', live, epoch .. ':' .. offset .. ':' .. origin_ms .. ':' .. data)
   return {offset, epoch}
 end
