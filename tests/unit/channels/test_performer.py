@@ -1,0 +1,167 @@
+from collections.abc import Sequence
+
+import pytest
+
+from channels import performer as performer_module
+from channels.channel import Committing
+from channels.in_hand import InHand
+from channels.ladder import Facts, Limits
+from channels.performer import Performer
+from hub.domain.errors import PermanentDeliveryError, StoreUnavailable, TransientDeliveryError, UnknownDeliveryError
+from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
+from hub.domain.notifications import Channel, Job, Lane, Notification, Step, job_id
+from hub.domain.people import Person
+from hub.store.jobs import Claimed
+
+NOW_MS = 1_767_261_600_000
+NOTIFICATION = Notification(
+    id=NotificationId("n-1"),
+    user=UserId("zoe"),
+    rule=RuleName("r"),
+    event_type="order.packed",
+    category="orders",
+    lane=Lane.CRITICAL,
+    template=TemplateName("order-packed"),
+    context={},
+    created_ms=NOW_MS,
+    ladder=(Step(Channel.EMAIL),),
+)
+JOB = Job(id=job_id(NOTIFICATION.id, 0), step=0, notification=NOTIFICATION, due_ms=NOW_MS)
+CLAIMED = Claimed(JOB, "token", attempt=0, unknown=False, claims=0, lease_until_ms=NOW_MS + 30_000)
+HAND = InHand(CLAIMED, Facts(now_ms=NOW_MS), Person(UserId("zoe"), email="zoe@example.com"), "zoe@example.com")
+
+
+class Queue:
+    """Writes down what it is told; `away` is how many calls fail first, `lost` says that the lease has passed on."""
+
+    def __init__(self, *, away: int = 0, lost: bool = False) -> None:
+        self.away = away
+        self.lost = lost
+        self.said: list[str] = []
+
+    def _hear(self, what: str) -> bool:
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailable
+        self.said.append(what)
+        return not self.lost
+
+    async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
+        return self._hear(f"begin until {(lease_until_ms or 0) - NOW_MS}")
+
+    async def finish(
+        self,
+        claimed: Claimed,
+        *,
+        followed_by: Job | None = None,
+        outcome: str = "",
+        provider_id: str = "",
+        detail: str = "",
+    ) -> bool:
+        return self._hear(f"finish {outcome} {provider_id}{detail}")
+
+    async def retry(
+        self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
+    ) -> bool:
+        return self._hear(f"retry {outcome} {reason}")
+
+    async def bury(self, claimed: Claimed, reason: str) -> bool:
+        return self._hear(f"bury {reason}")
+
+    async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
+        return [True for _ in jobs]
+
+    async def claim(self, *, lane: Lane, now_ms: int, lease_ms: int, limit: int) -> list[Claimed]:
+        return []
+
+    async def depth(self) -> dict[Lane, int]:
+        return {}
+
+
+class Scripted:
+    """A channel that fails as told, before or after its point of no return."""
+
+    name = Channel.EMAIL
+    resends_unknown = True
+
+    def __init__(self, early: Exception | None = None, late: Exception | None = None) -> None:
+        self._early = early
+        self._late = late
+
+    def address(self, person: Person) -> str | None:
+        return person.email
+
+    async def send(self, notification: Notification, person: Person, *, address: str, committing: Committing) -> str:
+        if self._early:
+            raise self._early
+        await committing()
+        if self._late:
+            raise self._late
+        return "kept"
+
+
+class Suppressions:
+    def __init__(self) -> None:
+        self.added: list[str] = []
+
+    async def add(self, channel: str, address: str, *, reason: str) -> None:
+        self.added.append(address)
+
+    async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
+        return [False for _ in addresses]
+
+
+async def said(channel: Scripted, queue: Queue | None = None) -> list[str]:
+    queue = queue or Queue()
+    performer = Performer(
+        channels={Channel.EMAIL: channel},
+        jobs=queue,
+        suppressions=Suppressions(),
+        limits=Limits(),
+        lease_s=30.0,
+        clock=lambda: NOW_MS,
+    )
+    await performer.perform(HAND, began=lambda: queue.said.append("began"))
+    return queue.said
+
+
+async def test_a_call_is_written_down_before_and_after() -> None:
+    assert await said(Scripted()) == ["begin until 30000", "began", "finish delivered kept"]
+
+
+async def test_a_lost_lease_holds_the_call_back() -> None:
+    assert await said(Scripted(), Queue(lost=True)) == ["begin until 30000"]
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "last"),
+    [
+        (TransientDeliveryError("451"), None, "retry deferred 451"),
+        (None, TransientDeliveryError("451"), "retry refused 451"),
+        (None, UnknownDeliveryError("cut"), "retry unknown cut"),
+        (PermanentDeliveryError("550"), None, "finish failed 550"),
+        (RuntimeError("a bug"), None, "bury RuntimeError: a bug"),
+        (None, RuntimeError("a bug"), "retry unknown RuntimeError: a bug"),
+        (TransientDeliveryError("451 zoe@example.com"), None, "retry deferred 451 <address>"),
+    ],
+)
+async def test_a_failure_is_written_down_for_what_it_is(
+    early: Exception | None, late: Exception | None, last: str
+) -> None:
+    assert (await said(Scripted(early, late)))[-1] == last
+
+
+async def test_what_was_delivered_is_not_forgotten_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performer_module, "_STORE_WAIT_S", 0.0)
+
+    class AwayAfterTheCall(Queue):
+        async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
+            self.away = 3
+            return True
+
+    assert (await said(Scripted(), AwayAfterTheCall()))[-1] == "finish delivered kept"
+
+
+async def test_without_redis_nothing_is_sent() -> None:
+    with pytest.raises(StoreUnavailable):
+        await said(Scripted(), Queue(away=1))
