@@ -14,8 +14,8 @@ REBALANCE_TIMEOUT_S = 60
 """How long the group waits for a member that still drains. aiokafka would take the session timeout: then a slower drain
 ends with two members that own one partition."""
 
-_SESSION_TIMEOUT_MS = 30_000
 _HEARTBEAT_MS = 3_000
+"""At most a third of the session timeout, as Kafka's documentation advises."""
 _REQUEST_TIMEOUT_MS = 40_000
 _FETCH_MAX_BYTES = 16 * 1024 * 1024
 _FETCH_MAX_BYTES_OF_PARTITION = 1024 * 1024
@@ -35,8 +35,8 @@ def open_consumer(settings: Kafka) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         partition_assignment_strategy=(StickyPartitionAssignor,),
-        session_timeout_ms=_SESSION_TIMEOUT_MS,
-        heartbeat_interval_ms=_HEARTBEAT_MS,
+        session_timeout_ms=settings.session_timeout_s * 1000,
+        heartbeat_interval_ms=min(_HEARTBEAT_MS, settings.session_timeout_s * 1000 // 3),
         rebalance_timeout_ms=REBALANCE_TIMEOUT_S * 1000,
         request_timeout_ms=_REQUEST_TIMEOUT_MS,
         fetch_max_bytes=_FETCH_MAX_BYTES,

@@ -61,6 +61,7 @@ def _ranges(settings: Settings) -> Iterator[_Finding]:
         ("park_limit", settings.park_limit, 1, 10_000),
         ("inbox_size", settings.inbox_size, 1, 10_000),
         ("kafka.batch_max_records", settings.kafka.batch_max_records, 1, 10_000),
+        ("kafka.session_timeout_s", settings.kafka.session_timeout_s, 6, 300),
         ("rabbitmq.prefetch", settings.rabbitmq.prefetch, 1, 65_535),
         ("rabbitmq.batch_max_messages", settings.rabbitmq.batch_max_messages, 1, 10_000),
         ("rabbitmq.delivery_limit", settings.rabbitmq.delivery_limit, 5, 1_000),

@@ -26,6 +26,8 @@ class Kafka(_Section, frozen=True):
     sasl_password: str = ""
     ca_file: str = ""
     batch_max_records: int = 500
+    session_timeout_s: int = 30
+    """How long the group waits for a member that has died before the others get its partitions."""
     dead_letter_topic: str = ""
     """Where dead letters are copied to; empty keeps them in Redis only."""
 
