@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hub.domain.errors import Mistake
+from hub.domain.permission import Role
 from hub.domain.topics import BUILT_IN, TopicKind, is_valid
 from hub.observe import REDACTED, without_password
 from hub.settings import Settings
@@ -95,6 +96,9 @@ def _token(settings: Settings) -> Iterator[_Finding]:
         advice = f"write at least {MIN_SECRET_BYTES} random bytes, such as from: openssl rand -hex 32"
         yield "token.hmac_secret", REDACTED, advice
     allowed = PUBLIC_KEY_ALGORITHMS if public else HMAC_ALGORITHMS
+    unknown = sorted(set(token.roles) - set(Role))
+    if unknown:
+        yield "token.roles", token.roles, f"take out {', '.join(unknown)}; the roles are {', '.join(Role)}"
     wrong = sorted(set(token.algorithms) - allowed)
     if wrong:
         advice = f"take out {', '.join(wrong)}; with these keys write some of {', '.join(sorted(allowed))}"

@@ -66,6 +66,8 @@ REQUEST_SECONDS = Histogram(
 STORE_ERRORS = Counter("doorbell_store_errors", "Failed Redis calls that were tried again", ["what"])
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:@/]*):([^@/]*)@")
+_CHATTY_LIBRARIES = ("aiokafka", "aiormq", "aio_pika")
+"""They log every try of an outage; the consumers' readiness logs its beginning and its end."""
 _CONTACT_FIELDS = frozenset({"email", "phone", "to", "address", "recipient"})
 
 
@@ -94,7 +96,12 @@ def mark_dead(pid: int, metrics_dir: str) -> None:
 def configure_logging(*, level: str = "info", role: str = "") -> None:
     """Log JSON lines to stderr, or readable lines on a terminal. Contacts are masked either way."""
     pretty = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    # Plain tracebacks: the rich ones print local variables, which hold what people write and where they live.
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if pretty
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -109,6 +116,8 @@ def configure_logging(*, level: str = "info", role: str = "") -> None:
     )
     structlog.contextvars.bind_contextvars(role=role)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    for library in _CHATTY_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from hub.domain.errors import InputError, TooLarge
 
 MAX_BODY_BYTES = 256 * 1024
@@ -24,12 +26,28 @@ def check(body: bytes, *, max_bytes: int = MAX_BODY_BYTES, max_nesting: int = MA
         raise TooLarge(WHOLE, f"{len(body)} bytes, at most {max_bytes}")
     if not body:
         raise InputError(WHOLE, "empty")
+    if _is_plainly_fine(body, max_nesting):
+        return
     tree = _parse(body, max_nesting)
     # Every level costs a bracket: counting them (in C) settles nearly all bodies without looking closer.
     if body.count(b"{") + body.count(b"[") > max_nesting and _nesting(tree) > max_nesting:
         raise InputError(WHOLE, f"nested deeper than {max_nesting} levels")
     if b"\\u" in body:
         _refuse_lone_surrogates(tree)
+
+
+def _is_plainly_fine(body: bytes, max_nesting: int) -> bool:
+    """Say yes where a quick look is enough, which it is for nearly all bodies; it costs a fifth of a close one.
+
+    A reader that keeps one of two equal names writes fewer strings than it read. Without escapes every string has two
+    quotation marks, so their number tells. Every level of nesting has a bracket, so few brackets cannot nest deep.
+    """
+    if b"\\" in body or body.count(b"{") + body.count(b"[") > max_nesting:
+        return False
+    try:
+        return orjson.dumps(orjson.loads(body)).count(b'"') == body.count(b'"')
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return False
 
 
 def _parse(body: bytes, max_nesting: int) -> Any:
