@@ -1,5 +1,5 @@
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels.backoff import RETRY_AFTER_MAX_S, Backoff
@@ -34,6 +34,8 @@ results = st.one_of(
     st.builds(Unclear, st.just("timeout")),
     st.builds(Broken, st.just("bug")),
 )
+
+FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 facts = st.builds(
     Facts,
     now_ms=st.integers(NOW_MS - 10**7, NOW_MS + 10**7),
@@ -67,6 +69,7 @@ def jobs(draw: st.DrawFn) -> Job:
     return Job(id=job_id(notification.id, step), step=step, notification=notification, due_ms=NOW_MS)
 
 
+@FEW
 @given(jobs(), facts)
 def test_nothing_is_sent_that_must_not_be(job: Job, known: Facts) -> None:
     if isinstance(next_move(job, known, limits=LIMITS), Send):
@@ -78,11 +81,13 @@ def test_nothing_is_sent_that_must_not_be(job: Job, known: Facts) -> None:
         assert known.unknown_calls < UNKNOWN_CALLS_MAX
 
 
+@FEW
 @given(jobs(), facts, results)
 def test_a_result_never_leads_to_another_call_in_one_go(job: Job, known: Facts, result: Result) -> None:
     assert not isinstance(next_move(job, known, result, limits=LIMITS), Send)
 
 
+@FEW
 @given(jobs(), facts, st.none() | results)
 def test_what_follows_is_the_next_step_and_not_in_the_past(job: Job, known: Facts, result: Result | None) -> None:
     move = next_move(job, known, result, limits=LIMITS)
@@ -94,6 +99,7 @@ def test_what_follows_is_the_next_step_and_not_in_the_past(job: Job, known: Fact
         assert 0 <= move.due_ms - known.now_ms <= 1_100 * RETRY_AFTER_MAX_S
 
 
+@FEW
 @given(jobs(), st.lists(results, min_size=CALLS_MAX, max_size=CALLS_MAX), st.booleans())
 def test_every_ladder_ends_with_few_calls_and_at_most_two_unclear_ones_a_step(
     first: Job, answers: list[Result], resends_unknown: bool

@@ -2,7 +2,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels.email.address import mailbox, sender
@@ -11,6 +11,7 @@ from hub.domain.errors import ConfigurationError
 from hub.domain.ids import NotificationId
 from templates.texts import EmailText
 
+FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SENDER = sender("Shop <no-reply@shop.example>")
 HEADERS = [
     "From",
@@ -39,6 +40,7 @@ def read(subject: str, text: str = "text", html: str = "<p>html</p>") -> EmailMe
     return message
 
 
+@FEW
 @given(st.text(max_size=400))
 @example("hello\r\nBcc: x@example.com")
 @example("hello\nBcc: x@example.com\n\nbody")
@@ -55,11 +57,13 @@ def test_no_subject_breaks_out_of_its_header(subject: str) -> None:
     assert "\n" not in message["Subject"]
 
 
+@FEW
 @given(st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="=?"), max_size=200))
 def test_an_honest_subject_arrives_as_it_was(subject: str) -> None:
     assert read(subject)["Subject"] == subject
 
 
+@FEW
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")),
@@ -71,6 +75,7 @@ def test_bodies_arrive_as_they_were(text: str, html: str) -> None:
     assert rich.get_content() == html
 
 
+@FEW
 @given(st.text(max_size=80))
 @example("zoe@example.com\r\nRCPT TO:<x@example.com>")
 @example("<zoe@example.com>")
@@ -87,6 +92,7 @@ def test_an_address_is_one_plain_mailbox_or_none(address: str) -> None:
         assert "=?" not in found
 
 
+@FEW
 @given(st.text(max_size=60))
 def test_a_sender_name_stays_in_its_header(name: str) -> None:
     try:
