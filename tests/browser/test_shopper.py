@@ -133,6 +133,8 @@ def test_a_price_drop_and_a_sale_reach_everybody(open_page: OpenPage, hub: Hub) 
     expect(page.locator("#announcement")).to_contain_text("Winter porch sale is on now")
     page.get_by_role("button", name="Dismiss").click()
     expect(page.locator("#announcement")).to_be_hidden()
+    publish.get_by_role("button", name="Sale starts").click()
+    expect(page.locator("#announcement")).to_be_visible()
 
 
 def test_the_price_of_before_is_shown_to_who_comes_later(open_page: OpenPage, hub: Hub) -> None:

@@ -20,6 +20,7 @@ export interface Subject {
   readonly order: string;
   /** Counts up with each price drop, so that each tells another price. */
   readonly drops: number;
+  readonly sale: string;
   readonly nowMs: number;
 }
 
@@ -132,8 +133,8 @@ function productData(type: string, { drops }: Subject): Data {
   return { product_id, name, old: after(drops), new: after(drops + 1) };
 }
 
-function saleData(type: string, { nowMs }: Subject): Data {
-  const data = { sale_id: "winter-porch" };
+function saleData(type: string, { nowMs, sale }: Subject): Data {
+  const data = { sale_id: sale };
   const told = { ...data, title: "Winter porch sale", offer: { percent_off: 20, category: "lamps" } };
   switch (type) {
     case "sale.scheduled":

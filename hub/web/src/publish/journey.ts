@@ -34,6 +34,7 @@ export class Journey {
   private readonly buttons: readonly HTMLButtonElement[];
   private order = newOrder();
   private drops = 0;
+  private sale = newSale();
   private done = 0;
 
   constructor(private readonly publish: (events: readonly CloudEvent[]) => Promise<boolean>) {
@@ -50,7 +51,7 @@ export class Journey {
   subject(): Subject {
     const person = PEOPLE.find(({ id }) => id === this.person.value) ?? PEOPLE[0];
     if (person === undefined) throw new Error("scenario/people.json names nobody");
-    return { person, order: this.order, drops: this.drops, nowMs: Date.now() };
+    return { person, order: this.order, drops: this.drops, sale: this.sale, nowMs: Date.now() };
   }
 
   private restart(): void {
@@ -73,6 +74,8 @@ export class Journey {
   }
 
   private async take(step: Step, index: number | null): Promise<void> {
+    // A sale starts once; the next click is about another one.
+    if (step.types.includes("sale.started")) this.sale = newSale();
     const subject = this.subject();
     // One millisecond apart: where a payload has no version, the time orders the events of an order.
     const events = step.types.map((type, at) => example(type, { ...subject, nowMs: subject.nowMs + at }));
@@ -92,8 +95,16 @@ export class Journey {
   }
 }
 
-/** Short enough to say aloud, and different in each tab. */
 function newOrder(): string {
+  return `A-${sixDigits()}`;
+}
+
+function newSale(): string {
+  return `winter-porch-${sixDigits()}`;
+}
+
+/** Short enough to say aloud, and different in each tab. */
+function sixDigits(): string {
   const [number = 0] = crypto.getRandomValues(new Uint32Array(1));
-  return `A-${String(number % 1_000_000).padStart(6, "0")}`;
+  return String(number % 1_000_000).padStart(6, "0");
 }
