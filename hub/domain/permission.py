@@ -20,6 +20,10 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
+SERVICE_PREFIX = "service:"
+"""How the user ids of services begin; no person's may."""
+
+
 class Identity(msgspec.Struct, frozen=True):
     """Who is asking. `expires_s` is a Unix time, None for ever. `scopes` narrows a service; empty allows all."""
 

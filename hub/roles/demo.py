@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from urllib.request import Request, urlopen
 
-import aiohttp
 import msgspec
 
 from hub.observe import logger, mark_dead
 from hub.roles.lifetime import METRICS_VARIABLE, Launch
 from hub.roles.listening import reserved_port
-from hub.roles.serve import fresh_metrics_dir
+from hub.roles.metrics_folder import fresh_metrics_dir
 from hub.roles.state import redis_of
 from hub.service.api_keys import make_api_key
 from hub.settings import Settings
@@ -87,22 +87,33 @@ async def _run(supervisor: Supervisor, url: str, stopping: asyncio.Event, *, ser
 
 async def _announce(url: str, *, service_key: str) -> None:
     """Wait until the hub serves, introduce the people of the town and print where everything is."""
-    async with aiohttp.ClientSession() as client, asyncio.timeout(_READY_TIMEOUT_S):
-        while not await _is_ready(client, url):  # noqa: ASYNC110 - another process gets ready
+    async with asyncio.timeout(_READY_TIMEOUT_S):
+        while not await asyncio.to_thread(_is_ready, url):  # noqa: ASYNC110 - another process gets ready
             await asyncio.sleep(0.05)
-        await _introduce_people(client, url, service_key=service_key)
+        await asyncio.to_thread(_introduce_people, url, service_key)
     pages = {"Shopper": "/", "Publish an event": "/publish", "Outbox of the mail relay": "/outbox"}
     documents = {"API": "/openapi.json", "Health": "/health/ready", "Metrics": "/metrics"}
     lines = [f"  {name:<26}{url}{path}" for name, path in {**pages, **documents}.items()]
     print("Doorbell is running:", *lines, "Ctrl-C stops it.", sep="\n", flush=True)  # noqa: T201 - it talks to a person
 
 
-async def _is_ready(client: aiohttp.ClientSession, url: str) -> bool:
+# The standard library's client: importing a better one would take as long as all of this.
+
+
+def _is_ready(url: str) -> bool:
     try:
-        async with client.get(f"{url}/health/ready") as answer:
-            return answer.status == 200  # noqa: PLR2004 - HTTP's OK
-    except aiohttp.ClientError:
+        with urlopen(f"{url}/health/ready", timeout=5.0):  # noqa: S310 - our own address
+            return True
+    except OSError:  # URLError and HTTPError among them
         return False
+
+
+def _introduce_people(url: str, service_key: str) -> None:
+    """Tell the hub who lives in the town, as a shop's backend would."""
+    headers = {"Authorization": f"Bearer {service_key}", "Content-Type": "application/cloudevents-batch+json"}
+    request = Request(f"{url}/v1/events", data=_PEOPLE.read_bytes(), headers=headers)  # noqa: S310 - our own address
+    with urlopen(request, timeout=10.0):  # noqa: S310 - as above
+        return
 
 
 def _secret(data_dir: Path) -> str:
@@ -112,13 +123,6 @@ def _secret(data_dir: Path) -> str:
         file.touch(mode=0o600)
         file.write_text(secrets.token_hex(32))
     return file.read_text()
-
-
-async def _introduce_people(client: aiohttp.ClientSession, url: str, *, service_key: str) -> None:
-    """Tell the hub who lives in the town, as a shop's backend would."""
-    headers = {"Authorization": f"Bearer {service_key}", "Content-Type": "application/cloudevents-batch+json"}
-    async with client.post(f"{url}/v1/events", data=_PEOPLE.read_bytes(), headers=headers) as answer:
-        answer.raise_for_status()
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from hub.observe import logger, mark_dead
 from hub.roles.lifetime import Launch
 from hub.roles.listening import reserved_port
+from hub.roles.metrics_folder import fresh_metrics_dir
 from hub.roles.state import redis_of
 from hub.roles.worker import run_worker
 from hub.settings import Settings
@@ -58,12 +59,3 @@ async def _supervise(
     stop.cancel()
     supervisor.stop()
     return await running
-
-
-def fresh_metrics_dir(data_dir: Path) -> Path:
-    """Return an empty folder in which the processes of this run add up their metrics."""
-    folder = data_dir / "metrics"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
-        file.unlink()
-    return folder

@@ -17,8 +17,7 @@ from zlib import crc32
 import msgspec
 
 from hub.domain.ids import UserId
-from hub.domain.permission import Identity, Role, TokenInvalid
-from hub.service.tokens import SERVICE_PREFIX
+from hub.domain.permission import SERVICE_PREFIX, Identity, Role, TokenInvalid
 from hub.settings import ApiKey
 
 PREFIX = "db_live_"

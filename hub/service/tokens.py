@@ -18,13 +18,12 @@ import msgspec
 from jwt.algorithms import Algorithm
 
 from hub.domain.ids import UserId
-from hub.domain.permission import Identity, Role, TokenExpired, TokenInvalid
+from hub.domain.permission import SERVICE_PREFIX, Identity, Role, TokenExpired, TokenInvalid
 from hub.domain.topics import is_valid
 from hub.settings import Token
 
 MAX_TOKEN_BYTES = 8_192
 MAX_USER_LENGTH = 128
-SERVICE_PREFIX = "service:"
 _CACHED_HEADERS = 64
 _URL_SAFE = bytes.maketrans(b"-_+/=", b"+/!!!")
 """RFC 7515 section 2: base64url without padding, and nothing else."""
