@@ -12,7 +12,7 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv /opt/doorbell \
     && /opt/doorbell/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY hub/ hub/
 COPY consumers/ consumers/
 COPY channels/ channels/
