@@ -6,12 +6,14 @@ import argparse
 from functools import partial
 from pkgutil import resolve_name
 
+from channels.distribution import check_packages
 from hub.config import environment
 from hub.roles.lifetime import Launch, run_role
 from hub.settings import Settings
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    check_packages()
     role = resolve_name(f"hub.roles.{arguments.command}:{arguments.command}")
     launch = Launch.of(environment(), config=arguments.config)
     return run_role(partial(role, settings, launch=launch), supervised=arguments.supervised)

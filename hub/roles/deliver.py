@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from channels.channel import DeliveryChannel
-from channels.email.address import sender
-from channels.email.channel import EmailChannel
-from channels.email.pool import SmtpPool
-from channels.email.relay import relay
+from channels.email.channel import open_email
 from channels.worker import delivery_runner
 from hub.app import build_renderer, open_stores
-from hub.domain.notifications import Channel, Lane
+from hub.domain.notifications import Channel
 from hub.observe import logger
 from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
 from hub.roles.state import redis_of
 from hub.settings import Settings
-from hub.store.clock import unix_ms
+from hub.store.grouped_scripts import GroupedScripts
 
 _log = logger(__name__)
 
@@ -28,7 +25,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
     """Deliver until `stopping`; then finish what is in hand, give back the rest and return."""
     async with (
         redis_of(settings) as url,
-        open_stores(settings, url) as stores,
+        open_stores(settings, url, scripts=GroupedScripts) as stores,
         open_channels(settings) as channels,
         admin_server(
             settings.admin_listen, {"redis": redis_check(stores.redis)}, metrics_dir=launch.metrics_dir
@@ -56,30 +53,14 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
 @asynccontextmanager
 async def open_channels(settings: Settings) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
     """Yield the channels that are configured. Raises ConfigurationError for what they cannot work with."""
-    channels: dict[Channel, DeliveryChannel] = {}
-    async with AsyncExitStack() as open_pools:
-        if settings.smtp.url:
-            pools = {lane: await open_pools.enter_async_context(_pool(settings)) for lane in Lane}
-            channels[Channel.EMAIL] = EmailChannel(
-                pools,
-                renderer=build_renderer(settings),
-                sender=sender(settings.smtp.sender),
-                public_url=settings.public_url,
-                default_locale=settings.default_locale,
-                clock=unix_ms,
-            )
-        else:
-            _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
-        yield channels
-
-
-def _pool(settings: Settings) -> SmtpPool:
-    """Return the connections of one lane: a relay that is slow for one is not for the others."""
-    smtp = settings.smtp
-    return SmtpPool(
-        relay(smtp.url),
-        own_name=sender(smtp.sender).domain,
-        size=smtp.pool_size,
-        mails_per_connection=smtp.mails_per_connection,
-        timeout_s=smtp.timeout_s,
-    )
+    if not settings.smtp.url:
+        _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
+        yield {}
+        return
+    async with open_email(
+        settings.smtp,
+        renderer=build_renderer(settings),
+        public_url=settings.public_url,
+        default_locale=settings.default_locale,
+    ) as email:
+        yield {Channel.EMAIL: email}
