@@ -21,7 +21,7 @@ from hub.store.scripts import Call, Scripts, load_script
 _APPLY = load_script("document_apply")
 _ERASE = load_script("user_erase")
 
-_INBOX_PARTS = ("entries", "order", "state", "unread", "collapse")
+_INBOX_PARTS = ("entries", "order", "unread", "collapse")
 
 
 class Applied(msgspec.Struct, frozen=True):

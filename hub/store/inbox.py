@@ -113,7 +113,7 @@ class Inbox:
         keys = (
             *self._topic_keys(user),
             self._keys.topic_seen(inbox(user), EffectId(entry.id)),
-            *(self._keys.inbox(user, part) for part in ("entries", "order", "state", "unread", "collapse")),
+            *(self._keys.inbox(user, part) for part in ("entries", "order", "unread", "collapse")),
             self._keys.record(user, entry.id),
             self._keys.document(Aggregate(AggregateKind.PERSON, user)),
         )
@@ -141,7 +141,7 @@ class Inbox:
             raise InputError("limit", f"must be 1 to {MAX_PAGE}")
         if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS):
             raise InputError("cursor", "is not one that a page has given")
-        keys = tuple(self._keys.inbox(user, part) for part in ("entries", "order", "state", "unread"))
+        keys = tuple(self._keys.inbox(user, part) for part in ("entries", "order", "unread"))
         args = (self._clock(), cursor or "", limit, int(unread_only), category or "", int(archived))
         unread, following, ranks, bodies = await self._scripts.run(_PAGE, Call(keys, args))
         items = tuple(InboxItem(_decode(body), _STATES[rank]) for rank, body in zip(ranks, bodies, strict=True))
@@ -164,7 +164,7 @@ class Inbox:
             raise InputError("ids", f"must be {MAX_MARKED} at most")
         keys = (
             *self._topic_keys(user),
-            *(self._keys.inbox(user, part) for part in ("state", "unread")),
+            *(self._keys.inbox(user, part) for part in ("entries", "unread")),
             *(self._keys.record(user, notification) for notification in ids),
         )
         topic_args = (*self._topic_options, new_epoch(), self._record_ttl_s)
@@ -173,7 +173,7 @@ class Inbox:
 
     async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
         """Return the state of each entry, in one round trip; None where it has left the inbox or never was there."""
-        reads: list[Command] = [("HGET", self._keys.inbox(user, "state"), entry) for user, entry in entries]
+        reads: list[Command] = [("HGET", self._keys.inbox(user, "entries"), entry) for user, entry in entries]
         replies = await read_pipelined(self._redis, reads, what="inbox state")
         return [_STATES[reply[:1]] if reply else None for reply in replies]
 

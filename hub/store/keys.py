@@ -78,7 +78,7 @@ class Keys:
     # Inbox
 
     def inbox(self, user: UserId, part: str) -> str:
-        """One of the structures of a person's inbox: entries, order, state, unread, collapse."""
+        """One of the structures of a person's inbox: entries, order, unread, collapse."""
         return self._tagged(f"user:{user}", f"inbox:{part}")
 
     def record(self, user: UserId, notification: NotificationId) -> str:

@@ -1,7 +1,7 @@
 -- Adds a notification to a person's inbox and publishes it on the inbox's topic, once for each id.
 --
 -- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 seen key of the notification
---       5 entries  6 order  7 state  8 unread  9 collapse  10 record  11 the person's document
+--       5 entries  6 order  7 unread  8 collapse  9 record  10 the person's document
 -- ARGV  1 entry JSON  2 id  3 now ms  4 expires ms or '+inf'  5 category  6 collapse key or ''  7 event type
 --       8 inbox size  9 history size  10 stream TTL s  11 meta TTL s  12 a new epoch  13 dedupe window s
 --       14 inbox TTL s  15 record TTL s  16 origin ms
@@ -9,17 +9,18 @@
 -- Guarantee: entry, indexes, unread count, publication and seen key come together. At most `inbox size` entries stay,
 -- the oldest leave first; an unseen entry of the same collapse key is replaced.
 --
--- order: id by a number that grows with each entry. state: id to '<rank>' (0 unseen, 1 seen, 2 read, 3 archived) and the
--- category. unread: id by the time it expires, so that what has expired is not counted. collapse: 'key:<k>' to the
--- newest id of that key, and 'id:<id>' back to the key.
+-- entries: id to the entry with its state. order: id by a number that grows with each entry. unread: id by the time it
+-- expires, so that what has expired is not counted. collapse: 'key:<k>' to the newest id of that key, and 'id:<id>' back
+-- to the key.
 
 --#include append
+--#include inbox_entry
 --#include inbox_remove
 
-local entries, order, state, unread, collapse = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local entries, order, unread, collapse, record = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local id, now_ms, collapse_key = ARGV[2], ARGV[3], ARGV[6]
 
-if redis.call('HEXISTS', KEYS[11], 'erased') == 1 then
+if redis.call('HEXISTS', KEYS[10], 'erased') == 1 then
   return -2
 end
 if not redis.call('SET', KEYS[4], '', 'NX', 'EX', ARGV[13]) then
@@ -28,9 +29,9 @@ end
 
 if collapse_key ~= '' then
   local older = redis.call('HGET', collapse, 'key:' .. collapse_key)
-  local older_state = older and redis.call('HGET', state, older)
-  if older_state and string.sub(older_state, 1, 1) == '0' then
-    remove(entries, order, state, unread, collapse, older)
+  local older_entry = older and redis.call('HGET', entries, older)
+  if older_entry and rank_of(older_entry) == '0' then
+    remove(entries, order, unread, collapse, older)
   end
   redis.call('HSET', collapse, 'key:' .. collapse_key, id, 'id:' .. id, collapse_key)
   redis.call('EXPIRE', collapse, ARGV[14])
@@ -38,21 +39,20 @@ end
 
 local newest = redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')
 redis.call('ZADD', order, newest[2] and newest[2] + 1 or 1, id)
-redis.call('HSET', entries, id, ARGV[1])
-redis.call('HSET', state, id, '0' .. ARGV[5])
+redis.call('HSET', entries, id, stored_entry(ARGV[5], ARGV[1]))
 redis.call('ZADD', unread, ARGV[4], id)
 for _ = tonumber(ARGV[8]) + 1, redis.call('ZCARD', order) do
-  remove(entries, order, state, unread, collapse, redis.call('ZRANGE', order, 0, 0)[1])
+  remove(entries, order, unread, collapse, redis.call('ZRANGE', order, 0, 0)[1])
 end
 -- unread holds the id just added, and is the first to become empty (and so lose its lifetime): it speaks for all.
 if redis.call('TTL', unread) < 0.9 * ARGV[14] then
-  for key = 5, 9 do
+  for key = 5, 8 do
     redis.call('EXPIRE', KEYS[key], ARGV[14])
   end
 end
 
-redis.call('HSET', KEYS[10], 'event_type', ARGV[7], 'added_ms', now_ms)
-redis.call('EXPIRE', KEYS[10], ARGV[15])
+redis.call('HSET', record, 'event_type', ARGV[7], 'added_ms', now_ms)
+redis.call('EXPIRE', record, ARGV[15])
 
 local count = redis.call('ZCOUNT', unread, '(' .. now_ms, '+inf')
 local message = '{"type":"notification","unread":' .. count .. ',"notification":' .. ARGV[1] .. '}'

@@ -1,6 +1,6 @@
 -- Moves entries of an inbox on to a state and tells the person's other devices.
 --
--- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 state  5 unread  6.. the record of each id
+-- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 entries  5 unread  6.. the record of each id
 -- ARGV  1 rank of the state (1 seen, 2 read, 3 archived)  2 its name  3 now ms  4 history size  5 stream TTL s
 --       6 meta TTL s  7 a new epoch  8 record TTL s  9.. the ids, as many as records
 -- Returns the unread count after it.
@@ -8,15 +8,16 @@
 -- and only if something moved, so a second run changes nothing.
 
 --#include append
+--#include inbox_entry
 
-local state, unread, target, now_ms = KEYS[4], KEYS[5], ARGV[1], ARGV[3]
+local entries, unread, target, now_ms = KEYS[4], KEYS[5], ARGV[1], ARGV[3]
 local moved = {}
 for index = 9, #ARGV do
   local id, record = ARGV[index], KEYS[index - 3]
-  local held = redis.call('HGET', state, id)
-  if held and string.sub(held, 1, 1) < target then
+  local entry = redis.call('HGET', entries, id)
+  if entry and rank_of(entry) < target then
     moved[#moved + 1] = id
-    redis.call('HSET', state, id, target .. string.sub(held, 2))
+    redis.call('HSET', entries, id, with_rank(entry, target))
     if target >= '2' then
       redis.call('ZREM', unread, id)
     end

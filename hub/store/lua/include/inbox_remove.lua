@@ -1,8 +1,7 @@
 -- Takes an entry out of every structure of an inbox.
-local function remove(entries, order, state, unread, collapse, id)
+local function remove(entries, order, unread, collapse, id)
   redis.call('HDEL', entries, id)
   redis.call('ZREM', order, id)
-  redis.call('HDEL', state, id)
   redis.call('ZREM', unread, id)
   local collapse_key = redis.call('HGET', collapse, 'id:' .. id)
   if collapse_key then
