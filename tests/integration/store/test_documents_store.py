@@ -7,7 +7,7 @@ from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Lin
 from hub.domain.ids import EffectId, OrderId, ShipmentId, UserId
 from hub.domain.notifications import InboxEntry
 from hub.domain.topics import inbox as inbox_topic
-from hub.store.documents import Applied, Conflict, Documents
+from hub.store.documents import Applied, Conflict, Documents, Overtaking
 from hub.store.inbox import Erased, Inbox
 from hub.store.keys import Keys
 from hub.store.parked import Parked
@@ -53,7 +53,18 @@ async def test_a_change_tells_which_events_wait_for_it_until_they_are_unparked(
         await parked.park(ORDER, name, effect=EffectId(name.decode()), now_ms=0, deadline_ms=deadline_ms, limit=9)
     assert await documents.apply_many([Change(ORDER, 0, b"1")]) == [Applied(1, (b"early", b"late"))]
     await parked.unpark(ORDER, [b"early"])
-    assert await documents.apply_many([Change(ORDER, 1, b"2")]) == [Applied(2, (b"late",))]
+    assert await documents.apply_many([Change(ORDER, 1, b"2")], heard={ORDER}) == [Applied(2, (b"late",))]
+
+
+async def test_a_change_does_not_overtake_the_events_that_wait_for_its_aggregate(
+    documents: Documents, parked: Parked
+) -> None:
+    await parked.park(ORDER, b"early", effect=EffectId("e"), now_ms=0, deadline_ms=9, limit=9)
+    await documents.apply_many([Change(ORDER, 0, b"1")])
+    assert await documents.apply_many([Change(ORDER, 1, b"2")]) == [Overtaking((b"early",))]
+    assert await documents.read_many([ORDER]) == [Document(1, b"1")]
+    await parked.unpark(ORDER, [b"early"])
+    assert await documents.apply_many([Change(ORDER, 1, b"2")]) == [Applied(2)]
 
 
 async def test_shipments_of_an_order_are_linked_once(documents: Documents) -> None:

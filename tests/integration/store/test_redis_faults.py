@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -127,3 +128,30 @@ async def test_a_cancelled_trip_leaves_no_reply_behind(own_topics: Topics) -> No
         trip.cancel()
         await asyncio.gather(trip, return_exceptions=True)
         assert (await own_topics.positions([ORDER]))[0].offset in {0, 200}
+
+
+@pytest.mark.parametrize("lost_bytes", [1, 700, 5_000])
+async def test_after_a_power_loss_repeating_everything_leaves_each_publication_once(
+    tmp_path: Path, lost_bytes: int
+) -> None:
+    effects = [str(number) for number in range(60)]
+    with running(RedisServer(tmp_path / "redis")) as server:
+        async with open_redis(server.url) as client:
+            topics = Topics(client, Scripts(client), KEYS, Namespaces(), dedupe_window_s=60)
+            await topics.publish_many(publications(*effects))
+            await asyncio.to_thread(_lose_power, server, lost_bytes)
+            kept = (await topics.read_since(ORDER, 0, limit=99)).position.offset
+            assert kept < len(effects)
+            results = await topics.publish_many(publications(*effects))
+            page = await topics.read_since(ORDER, 0, limit=99)
+    assert [isinstance(result, Duplicate) for result in results] == [index < kept for index in range(len(effects))]
+    assert [stored.offset for stored in page.publications] == list(range(1, len(effects) + 1))
+
+
+def _lose_power(server: RedisServer, lost_bytes: int) -> None:
+    """Kill Redis and cut the end off its append-only file, as a machine that stops before the next fsync does."""
+    server.kill()
+    log = max(server.folder.rglob("*.aof"), key=lambda path: path.stat().st_size)
+    with log.open("r+b") as file:
+        file.truncate(log.stat().st_size - lost_bytes)
+    server.restart()
