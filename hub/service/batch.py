@@ -63,6 +63,11 @@ def aggregates_of(tasks: Sequence[Task]) -> list[Aggregate]:
     return list(found)
 
 
+def parked_under(tasks: Sequence[Task]) -> set[Aggregate]:
+    """Return the aggregates whose parked events are among the tasks."""
+    return {task.parked_under for task in tasks if task.parked_under is not None}
+
+
 class _View:
     """The aggregates as the next task sees them: as they were read, with the changes of the tasks before it."""
 

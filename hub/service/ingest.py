@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import assert_never
 
 from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
 from hub.domain.envelope import Incoming, Rejected
@@ -19,10 +20,10 @@ from hub.domain.ids import EffectId
 from hub.domain.rules import Playbook
 from hub.observe import DEAD_LETTERS, DISPATCHED, logger
 from hub.service import kept_events
-from hub.service.batch import NOT_IN_BATCH, Round, Task, aggregates_of, decide_round, event_time
+from hub.service.batch import NOT_IN_BATCH, Round, Task, aggregates_of, decide_round, event_time, parked_under
 from hub.service.effects import Effects
 from hub.store.dead_letters import DeadLetter, DeadLetters
-from hub.store.documents import Applied, Documents
+from hub.store.documents import Applied, Conflict, Documents, Overtaking
 from hub.store.parked import Parked, Parking
 
 _log = logger(__name__)
@@ -38,6 +39,18 @@ class IngestLimits:
     replay_window_s: int
     park_timeout_s: int
     park_limit: int
+
+
+@dataclass(slots=True)
+class _Written:
+    """What came of the changes of a round."""
+
+    refused: list[Aggregate] = field(default_factory=list)
+    """Their tasks are decided again, on what is there now."""
+    woken: list[Task] = field(default_factory=list)
+    """The events that were waiting for what has appeared."""
+    overtaken: list[Task] = field(default_factory=list)
+    """Events that still wait for what appeared earlier: they go before the tasks that were refused."""
 
 
 class Ingest:
@@ -112,14 +125,15 @@ class Ingest:
         """Decide the tasks once, write what was decided and return the tasks that are left, in order."""
         decided = self._decide(tasks, await self._read(tasks))
         again = await self._park(decided, outcomes)
-        lost, woken = await self._apply(list(decided.changes.values()))
-        woken += await self._wake(decided.replayed - decided.changes.keys())
-        redo = [task for aggregate in lost for task in decided.changed_by[aggregate]]
+        written = await self._apply(list(decided.changes.values()), heard=parked_under(tasks))
+        woken = [*written.woken, *await self._wake(decided.replayed - decided.changes.keys())]
+        redo = [task for aggregate in written.refused for task in decided.changed_by[aggregate]]
         redone = {id(task) for task in redo}
         settled = [(task, decision) for task, decision in decided.decided if id(task) not in redone]
         await self._effects.carry_out([decision for _, decision in settled])
         await self._settle(settled, outcomes)
-        return [*redo, *again, *sorted([*woken, *decided.woken], key=event_time), *decided.later]
+        first = sorted(written.overtaken, key=event_time)
+        return [*first, *redo, *again, *sorted([*woken, *decided.woken], key=event_time), *decided.later]
 
     async def _read(self, tasks: Sequence[Task]) -> dict[Aggregate, Document]:
         aggregates = aggregates_of(tasks)
@@ -134,18 +148,24 @@ class Ingest:
             replay_window_ms=self._limits.replay_window_s * _MS,
         )
 
-    async def _apply(self, changes: Sequence[Change]) -> tuple[list[Aggregate], list[Task]]:
-        """Compare-and-set; return the aggregates that lost the race, and the parked events that were waiting."""
-        lost: list[Aggregate] = []
-        woken: list[Task] = []
+    async def _apply(self, changes: Sequence[Change], *, heard: AbstractSet[Aggregate]) -> _Written:
+        """Compare-and-set; `heard` are the aggregates whose parked events are among the tasks."""
+        written = _Written()
         if not changes:
-            return lost, woken
-        for change, result in zip(changes, await self._documents.apply_many(changes), strict=True):
-            if isinstance(result, Applied):
-                woken += (_woken(body, change.aggregate) for body in result.parked)
-            else:
-                lost.append(change.aggregate)
-        return lost, woken
+            return written
+        results = await self._documents.apply_many(changes, heard=heard)
+        for aggregate, result in zip((change.aggregate for change in changes), results, strict=True):
+            match result:
+                case Applied(parked=parked):
+                    written.woken += (_woken(body, aggregate) for body in parked if aggregate not in heard)
+                case Overtaking(parked=parked):
+                    written.refused.append(aggregate)
+                    written.overtaken += (_woken(body, aggregate) for body in parked)
+                case Conflict():
+                    written.refused.append(aggregate)
+                case _:
+                    assert_never(result)
+        return written
 
     async def _wake(self, replayed: AbstractSet[Aggregate]) -> list[Task]:
         """Return the events that still wait for aggregates whose change was made before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
 import msgspec
@@ -35,7 +36,14 @@ class Conflict(msgspec.Struct, frozen=True):
     """Somebody else changed the aggregate since it was read: read again, decide again."""
 
 
-ApplyResult: TypeAlias = Applied | Conflict
+class Overtaking(msgspec.Struct, frozen=True):
+    """Not applied: events have waited for this aggregate since before it was there, and they go first."""
+
+    parked: tuple[bytes, ...]
+
+
+ApplyResult: TypeAlias = Applied | Conflict | Overtaking
+_APPLIED, _OVERTAKING = 1, 2
 
 
 class Documents:
@@ -54,15 +62,24 @@ class Documents:
         replies = await read_pipelined(self._redis, reads, what="documents read")
         return [Document(int(version or 0), body or b"") for version, body in replies]
 
-    async def apply_many(self, changes: Sequence[Change]) -> list[ApplyResult]:
+    async def apply_many(
+        self, changes: Sequence[Change], *, heard: AbstractSet[Aggregate] = frozenset()
+    ) -> list[ApplyResult]:
         """Apply each change whose aggregate still has the expected version, in order and in one round trip.
 
-        A change that is there already is Applied again, so a batch whose fate is unknown is applied once more.
+        A change that is there already is Applied again, so a batch whose fate is unknown is applied once more. Of an
+        aggregate in `heard` the caller has taken the waiting events into account; the change of another one that has
+        any, and was not made only now, is Overtaking.
         """
         calls = [
             Call(
                 (self._keys.document(change.aggregate), self._keys.parked(change.aggregate)),
-                (change.expected_version, change.body, self._lifetime_s(change.aggregate)),
+                (
+                    change.expected_version,
+                    change.body,
+                    self._lifetime_s(change.aggregate),
+                    int(change.aggregate in heard),
+                ),
             )
             for change in changes
         ]
@@ -102,4 +119,10 @@ class Documents:
 
 
 def _applied(change: Change, reply: Any) -> ApplyResult:
-    return Applied(change.expected_version + 1, in_order(reply)) if isinstance(reply, list) else Conflict()
+    match reply:
+        case [status, parked] if status == _APPLIED:
+            return Applied(change.expected_version + 1, in_order(parked))
+        case [status, parked] if status == _OVERTAKING:
+            return Overtaking(in_order(parked))
+        case _:
+            return Conflict()

@@ -1,12 +1,18 @@
 -- Sets an aggregate's document if its version is still the one that the change was decided on.
 --
 -- KEYS  1 document  2 parked
--- ARGV  1 expected version  2 body  3 TTL s, 0 for ever
--- Returns the parked events that wait for this aggregate (an array, mostly empty), or 0 where the version is another.
--- Guarantee: of two changes decided on one version, one is applied. The same change again is a success again.
+-- ARGV  1 expected version  2 body  3 TTL s, 0 for ever  4 '1' the caller knows which events wait for the aggregate
+-- Returns {1, parked events that wait for this aggregate}, {2, the same} where nothing was changed because the caller
+-- does not know of them, or 0 where the version is another.
+-- Guarantee: of two changes decided on one version, one is applied. The same change again is a success again. Nothing
+-- goes past the events that were there before the aggregate was.
 
 local version = redis.call('HGET', KEYS[1], 'v') or '0'
+local waiting = redis.call('HVALS', KEYS[2])
 if version == ARGV[1] then
+  if version ~= '0' and #waiting > 0 and ARGV[4] ~= '1' then
+    return {2, waiting}
+  end
   redis.call('HSET', KEYS[1], 'v', ARGV[1] + 1, 'body', ARGV[2])
   if ARGV[3] ~= '0' then
     redis.call('EXPIRE', KEYS[1], ARGV[3])
@@ -14,4 +20,4 @@ if version == ARGV[1] then
 elseif tonumber(version) ~= ARGV[1] + 1 or redis.call('HGET', KEYS[1], 'body') ~= ARGV[2] then
   return 0
 end
-return redis.call('HVALS', KEYS[2])
+return {1, waiting}

@@ -118,6 +118,19 @@ async def test_who_died_before_waking_the_parked_events_is_made_up_for(ingest: I
     assert await told(stores) == ["order.placed", "order.confirmed"]
 
 
+async def test_what_comes_later_does_not_overtake_the_events_that_waited(ingest: Ingest, stores: Stores) -> None:
+    placed, confirmed, packed = journey("A")
+    await ingest.process([confirmed])
+    tasks = [Task(0, placed)]
+    round_ = ingest._decide(tasks, await ingest._read(tasks))
+    await stores.documents.apply_many(list(round_.changes.values()))  # ...and here the process dies, or is slow
+    assert await ingest.process([packed]) == [Outcome.APPLIED]
+    assert await told(stores) == ["order.confirmed", "order.packed"]
+    await ingest.process([placed])
+    assert len(await told(stores)) == 3
+    assert await stores.parked.waiting_many([Aggregate(AggregateKind.ORDER, "A")]) == [()]
+
+
 async def test_too_many_events_for_an_unknown_order_become_dead_letters(ingest: Ingest, stores: Stores) -> None:
     batch = [event("payment.failed", "A", {"payment_id": f"p{i}", "amount": MONEY, "reason": "no"}) for i in range(5)]
     batch = [

@@ -5,11 +5,12 @@ from hub.store.keys import Keys
 from hub.store.scripts import Call, ScriptFailed, Scripts, load_script
 
 APPLY = load_script("document_apply")
+APPLIED = [1, []]
 
 
 def calls(keys: Keys, count: int) -> list[Call]:
     pairs = [(f"{keys.prefix}{{{n}}}:doc", f"{keys.prefix}{{{n}}}:parked") for n in range(count)]
-    return [Call(pair, (0, b"x", 60)) for pair in pairs]
+    return [Call(pair, (0, b"x", 60, 0)) for pair in pairs]
 
 
 async def test_no_calls_need_no_redis() -> None:
@@ -17,8 +18,8 @@ async def test_no_calls_need_no_redis() -> None:
 
 
 async def test_more_calls_than_one_trip_takes_are_all_run_in_order(scripts: Scripts, keys: Keys) -> None:
-    doubled = calls(keys, 1_200) + [Call(call.keys, (0, b"y", 60)) for call in calls(keys, 1_200)]
-    assert await scripts.run_many(APPLY, doubled) == [[]] * 1_200 + [0] * 1_200
+    doubled = calls(keys, 1_200) + [Call(call.keys, (0, b"y", 60, 0)) for call in calls(keys, 1_200)]
+    assert await scripts.run_many(APPLY, doubled) == [APPLIED] * 1_200 + [0] * 1_200
 
 
 async def test_scripts_that_redis_has_lost_are_loaded_and_run_once(scripts: Scripts, keys: Keys, redis: Redis) -> None:
@@ -26,7 +27,7 @@ async def test_scripts_that_redis_has_lost_are_loaded_and_run_once(scripts: Scri
     publish = load_script("job_schedule")
     shard = tuple(f"{keys.prefix}{{s}}:{part}" for part in ("due", "body", "seen"))
     mixed = [(publish, Call(shard, ("id", 0, b"job", 60, 0)))] * 2 + [(APPLY, call) for call in calls(keys, 3)]
-    assert await scripts.run_mixed(mixed) == [1, 0, [], [], []]
+    assert await scripts.run_mixed(mixed) == [1, 0, APPLIED, APPLIED, APPLIED]
 
 
 async def test_a_script_that_breaks_down_is_named_and_does_not_stop_the_others(
