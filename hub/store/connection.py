@@ -22,7 +22,7 @@ MAX_COMMANDS_PER_TRIP = 1_000
 """A longer pipeline goes out in pieces, so that neither side has to buffer all of it."""
 
 _WAIT_CODES = re.compile(
-    r"(?:ERR Error running script.* -?)?"  # Redis 6 wraps an error that a script ran into.
+    r"(?:(?:ERR )?Error running script.* -)?"  # Redis 6 wraps an error that a script ran into.
     r"(OOM|READONLY|MISCONF|NOREPLICAS|LOADING|MASTERDOWN|BUSY|CLUSTERDOWN|TRYAGAIN|UNBLOCKED) "
 )
 
@@ -102,7 +102,7 @@ def means_unavailable(error: RedisError) -> bool:
     if isinstance(error, (RedisConnectionError, RedisTimeoutError)):
         return True
     code = getattr(error, "status_code", None)
-    return _WAIT_CODES.match(f"{code} " if code else str(error)) is not None
+    return _WAIT_CODES.match(f"{code} {error}" if code else str(error)) is not None
 
 
 async def _give_up_if_unavailable(redis: Redis, error: RedisError, what: str) -> None:

@@ -35,6 +35,6 @@ async def test_a_script_that_breaks_down_is_named_and_does_not_stop_the_others(
 ) -> None:
     first, second, third = calls(keys, 3)
     await redis.set(second.keys[0], "no hash")
-    with pytest.raises(ScriptFailed, match="document_apply: WRONGTYPE"):
+    with pytest.raises(ScriptFailed, match=r"^document_apply: .*WRONGTYPE"):
         await scripts.run_many(APPLY, [first, second, third])
     assert await redis.exists(first.keys[0], third.keys[0]) == 2
