@@ -103,3 +103,5 @@ class Decision(msgspec.Struct, frozen=True):
     """With PARKED: the aggregate whose first change wakes the event."""
     reason: str = ""
     """With REJECTED, STALE, IGNORED: why, in words for an operator."""
+    place: int = 0
+    """With APPLIED, REPLAYED: where the event stands in the timeline of its order or shipment."""

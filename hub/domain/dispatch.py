@@ -73,6 +73,11 @@ def touches(event: Event) -> Touch:
             assert_never(event.data)
 
 
+def begins(event: Event) -> bool:
+    """Say whether others of its order or shipment wait for this event."""
+    return isinstance(event.data, OrderPlaced | ShipmentCreated)
+
+
 def decide(event: Event, snapshot: Snapshot, *, playbook: Playbook, now_ms: int, replay_window_ms: int) -> Decision:
     """Return everything `event` leads to, given the documents that `touches` asked for.
 
@@ -109,14 +114,16 @@ def _decide_order(event: Event, data: AnyOrder, snapshot: Snapshot, playbook: Pl
         known = orders.decode_order(snapshot.own.body)
         seen = timeline.find(known.timeline, event.key)
         if seen is not None:
-            return _repeated(seen, now, _order_effects(known, seen, event, playbook))
+            return _repeated(seen, now, _order_effects(known, seen, event, playbook), place=known.timeline.index(seen))
         advanced = orders.advance(known, event, data, now_ms=now.ms)
         if isinstance(advanced, Contradiction):
             return _rejected(advanced)
         order = advanced
     change = Change(aggregate, snapshot.own.version, orders.encode_order(order))
     entry = order.timeline[-1]
-    return _applied(change, _order_effects(order, entry, event, playbook)) if entry.announced else _stale(change)
+    if not entry.announced:
+        return _stale(change)
+    return _applied(change, _order_effects(order, entry, event, playbook), place=len(order.timeline) - 1)
 
 
 def _order_effects(order: Order, entry: TimelineEntry, event: Event, playbook: Playbook) -> Decision:
@@ -148,7 +155,9 @@ def _decide_shipment(event: Event, data: AnyShipment, snapshot: Snapshot, playbo
         known = shipments.decode_shipment(snapshot.own.body)
         seen = timeline.find(known.timeline, event.key)
         if seen is not None:
-            return _repeated(seen, now, _shipment_effects(known, seen, event, playbook))
+            return _repeated(
+                seen, now, _shipment_effects(known, seen, event, playbook), place=known.timeline.index(seen)
+            )
         moved = shipments.advance(known, event, data, order=order, now_ms=now.ms)
     match moved:
         case None:
@@ -157,7 +166,9 @@ def _decide_shipment(event: Event, data: AnyShipment, snapshot: Snapshot, playbo
             return _rejected(moved)
     change = Change(aggregate, snapshot.own.version, shipments.encode_shipment(moved))
     entry = moved.timeline[-1]
-    return _applied(change, _shipment_effects(moved, entry, event, playbook)) if entry.announced else _stale(change)
+    if not entry.announced:
+        return _stale(change)
+    return _applied(change, _shipment_effects(moved, entry, event, playbook), place=len(moved.timeline) - 1)
 
 
 def _shipment_effects(shipment: Shipment, entry: TimelineEntry, event: Event, playbook: Playbook) -> Decision:
@@ -218,18 +229,18 @@ def _decide_erasure(data: UserErased, snapshot: Snapshot) -> Decision:
     return Decision(Outcome.APPLIED, change=Change(aggregate, own.version, body), erase=Erase(data.user_id))
 
 
-def _applied(change: Change, effects_: Decision) -> Decision:
-    return msgspec.structs.replace(effects_, change=change)
+def _applied(change: Change, effects_: Decision, *, place: int = 0) -> Decision:
+    return msgspec.structs.replace(effects_, change=change, place=place)
 
 
 def _stale(change: Change) -> Decision:
     return Decision(Outcome.STALE, change=change, reason="a later state is known")
 
 
-def _repeated(entry: TimelineEntry | SaleEntry, now: Now, effects_: Decision) -> Decision:
+def _repeated(entry: TimelineEntry | SaleEntry, now: Now, effects_: Decision, *, place: int = 0) -> Decision:
     if not entry.announced or now.ms - entry.applied_ms >= now.replay_window_ms:
         return Decision(Outcome.DUPLICATE)
-    return msgspec.structs.replace(effects_, outcome=Outcome.REPLAYED)
+    return msgspec.structs.replace(effects_, outcome=Outcome.REPLAYED, place=place)
 
 
 def _rejected(contradiction: Contradiction) -> Decision:

@@ -11,11 +11,11 @@ disorder costs nobody an announcement.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
-from hub.domain.dispatch import ABSENT, Snapshot, Touch, decide, touches
+from hub.domain.dispatch import ABSENT, Snapshot, Touch, begins, decide, touches
 from hub.domain.envelope import Incoming
 from hub.domain.rules import Playbook
 
@@ -66,6 +66,40 @@ def aggregates_of(tasks: Sequence[Task]) -> list[Aggregate]:
 def parked_under(tasks: Sequence[Task]) -> set[Aggregate]:
     """Return the aggregates whose parked events are among the tasks."""
     return {task.parked_under for task in tasks if task.parked_under is not None}
+
+
+def tasks_to_redo(decided: Round, *, refused: Collection[Aggregate], waiting: Collection[Aggregate]) -> list[Task]:
+    """Return the tasks to decide once more, in order.
+
+    `refused`: their change was not applied. `waiting`: its change was made before, by a process that did not come to
+    the events that were waiting for it: of its events only the one that began it may have its effects before theirs.
+    """
+    redo = {id(task) for aggregate in refused for task in decided.changed_by[aggregate]}
+    for task, decision in decided.decided:
+        event = task.incoming.event
+        if touches(event).own in waiting and (decision.change is not None or not begins(event)):
+            redo.add(id(task))
+    return [task for task, _ in decided.decided if id(task) in redo]
+
+
+def in_timeline_order(settled: Sequence[tuple[Task, Decision]]) -> list[tuple[Task, Decision]]:
+    """Return them with those of each aggregate in the order of its timeline, in the places that it had.
+
+    Events that are processed again come in the order in which they were read, which need not be the one in which they
+    were applied: some of them had to wait for their order.
+    """
+    result = list(settled)
+    again = {touches(task.incoming.event).own for task, decision in settled if decision.outcome is Outcome.REPLAYED}
+    slots: dict[Aggregate, list[int]] = {}
+    for index, (task, _) in enumerate(settled):
+        own = touches(task.incoming.event).own
+        if own is not None and own in again:
+            slots.setdefault(own, []).append(index)
+    for places in slots.values():
+        ordered = sorted((settled[index] for index in places), key=lambda pair: pair[1].place)
+        for index, pair in zip(places, ordered, strict=True):
+            result[index] = pair
+    return result
 
 
 class _View:

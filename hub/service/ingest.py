@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import assert_never
 
 from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
@@ -20,7 +21,17 @@ from hub.domain.ids import EffectId
 from hub.domain.rules import Playbook
 from hub.observe import DEAD_LETTERS, DISPATCHED, logger
 from hub.service import kept_events
-from hub.service.batch import NOT_IN_BATCH, Round, Task, aggregates_of, decide_round, event_time, parked_under
+from hub.service.batch import (
+    NOT_IN_BATCH,
+    Round,
+    Task,
+    aggregates_of,
+    decide_round,
+    event_time,
+    in_timeline_order,
+    parked_under,
+    tasks_to_redo,
+)
 from hub.service.effects import Effects
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.documents import Applied, Conflict, Documents, Overtaking
@@ -125,15 +136,17 @@ class Ingest:
         """Decide the tasks once, write what was decided and return the tasks that are left, in order."""
         decided = self._decide(tasks, await self._read(tasks))
         again = await self._park(decided, outcomes)
-        written = await self._apply(list(decided.changes.values()), heard=parked_under(tasks))
-        woken = [*written.woken, *await self._wake(decided.replayed - decided.changes.keys())]
-        redo = [task for aggregate in written.refused for task in decided.changed_by[aggregate]]
+        heard = parked_under(tasks)
+        waiting = await self._waiting(decided.replayed - heard)
+        changes = [change for aggregate, change in decided.changes.items() if aggregate not in waiting]
+        written = await self._apply(changes, heard=heard)
+        redo = tasks_to_redo(decided, refused=written.refused, waiting=waiting.keys())
         redone = {id(task) for task in redo}
         settled = [(task, decision) for task, decision in decided.decided if id(task) not in redone]
-        await self._effects.carry_out([decision for _, decision in settled])
+        await self._effects.carry_out([decision for _, decision in in_timeline_order(settled)])
         await self._settle(settled, outcomes)
-        first = sorted(written.overtaken, key=event_time)
-        return [*first, *redo, *again, *sorted([*woken, *decided.woken], key=event_time), *decided.later]
+        first = sorted([*written.overtaken, *chain.from_iterable(waiting.values())], key=event_time)
+        return [*first, *redo, *again, *sorted([*written.woken, *decided.woken], key=event_time), *decided.later]
 
     async def _read(self, tasks: Sequence[Task]) -> dict[Aggregate, Document]:
         aggregates = aggregates_of(tasks)
@@ -167,13 +180,15 @@ class Ingest:
                     assert_never(result)
         return written
 
-    async def _wake(self, replayed: AbstractSet[Aggregate]) -> list[Task]:
-        """Return the events that still wait for aggregates whose change was made before."""
+    async def _waiting(self, replayed: AbstractSet[Aggregate]) -> dict[Aggregate, list[Task]]:
+        """Return the events that still wait for aggregates whose change was made before, where there are any."""
         aggregates = list(replayed)
-        waiting = await self._parked.waiting_many(aggregates) if aggregates else []
-        return [
-            _woken(body, aggregate) for aggregate, bodies in zip(aggregates, waiting, strict=True) for body in bodies
-        ]
+        found = await self._parked.waiting_many(aggregates) if aggregates else []
+        return {
+            aggregate: [_woken(body, aggregate) for body in bodies]
+            for aggregate, bodies in zip(aggregates, found, strict=True)
+            if bodies
+        }
 
     async def _park(self, decided: Round, outcomes: list[Outcome]) -> list[Task]:
         """Keep the events that wait for an aggregate; return those whose aggregate has appeared meanwhile."""

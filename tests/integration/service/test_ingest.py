@@ -131,6 +131,26 @@ async def test_what_comes_later_does_not_overtake_the_events_that_waited(ingest:
     assert await stores.parked.waiting_many([Aggregate(AggregateKind.ORDER, "A")]) == [()]
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_effects_that_a_crash_cut_off_are_made_up_for_in_order(
+    ingest: Ingest, stores: Stores, in_one_batch: bool
+) -> None:
+    placed, confirmed, packed = journey("A")
+    batch = [confirmed, placed, packed] if in_one_batch else [placed, packed]
+    if not in_one_batch:
+        await ingest.process([confirmed])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest._effects, "carry_out", _nothing)
+        patch.setattr(ingest, "_settle", _nothing)
+        await ingest.process(batch)  # All is decided and kept, but nobody has been told.
+    await ingest.process(batch)
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+
+
+async def _nothing(*_: object) -> None:
+    """What is left of a call when the process dies before it."""
+
+
 async def test_too_many_events_for_an_unknown_order_become_dead_letters(ingest: Ingest, stores: Stores) -> None:
     batch = [event("payment.failed", "A", {"payment_id": f"p{i}", "amount": MONEY, "reason": "no"}) for i in range(5)]
     batch = [
