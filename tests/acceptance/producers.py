@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import subprocess
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import aio_pika
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from deploy.local import RabbitServer
+from deploy.local.programs import RABBITMQCTL
 from tests.acceptance.journeys import Message, Plan
 
 _CONFIRM_S = 5.0
@@ -118,8 +121,6 @@ async def is_consumed(bootstrap: str, group: str) -> bool:
 
 
 async def _ends(bootstrap: str, partitions: list[Any]) -> dict[Any, int]:
-    from aiokafka import AIOKafkaConsumer
-
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
     try:
@@ -129,14 +130,24 @@ async def _ends(bootstrap: str, partitions: list[Any]) -> dict[Any, int]:
         await consumer.stop()
 
 
+async def is_empty(rabbit: RabbitServer, queue: str) -> bool:
+    """Say whether a queue has no message, neither waiting nor delivered and not acknowledged."""
+    # Over AMQP nobody tells how many are not acknowledged.
+    command = [RABBITMQCTL.require(), "--quiet", "list_queues", "name", "messages"]
+    done = await asyncio.to_thread(
+        subprocess.run, command, env=rabbit._environment(), capture_output=True, text=True, timeout=60, check=True
+    )
+    counts = dict(line.split() for line in done.stdout.splitlines() if line.strip())
+    return counts.get(queue) == "0"
+
+
 class RabbitBackend(Backend):
     """Publishes to the exchange with confirms and reconnects by itself. Half of the events go in binary mode."""
 
-    def __init__(self, url: str, exchange: str, queue: str) -> None:
+    def __init__(self, url: str, exchange: str) -> None:
         super().__init__()
         self._url = url
         self._exchange_name = exchange
-        self._queue = queue
         self._connection: Any = None
         self._exchange: Any = None
         self._opening = asyncio.Lock()
@@ -176,14 +187,6 @@ class RabbitBackend(Backend):
                 return
             await self._lost(exchange)
 
-    async def waiting(self) -> int:
-        """Return how many messages are in the queue, or delivered and not acknowledged."""
-        connection = await aio_pika.connect(self._url, timeout=_CONFIRM_S)
-        async with connection:
-            channel = await connection.channel()
-            queue = await channel.declare_queue(self._queue, passive=True)
-            return queue.declaration_result.message_count or 0
-
     async def _opened(self) -> Any:
         async with self._opening:
             while self._exchange is None:
@@ -208,10 +211,3 @@ class RabbitBackend(Backend):
             with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError, TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(_CONFIRM_S):
                     await connection.close()
-
-
-@contextlib.asynccontextmanager
-async def backends(kafka: KafkaBackend, rabbit: RabbitBackend) -> AsyncIterator[dict[str, Backend]]:
-    """Open both."""
-    async with kafka, rabbit:
-        yield {"kafka": kafka, "rabbit": rabbit}
