@@ -54,21 +54,19 @@ class Stores:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings, url: str, *, scripts: type[Scripts] = Scripts) -> AsyncIterator[Stores]:
-    """Yield the stores on the Redis at `url`. Nothing is connected before the first use.
-
-    `scripts` is how scripts are run: GroupedScripts where many tasks have a few each.
-    """
+async def open_stores(settings: Settings, url: str) -> AsyncIterator[Stores]:
+    """Yield the stores on the Redis at `url`. Nothing is connected before the first use."""
     redis = open_redis(url)
     try:
-        yield stores_on(redis, settings, url, scripts=scripts(redis))
+        yield stores_on(redis, settings, url)
     finally:
         await redis.aclose()
 
 
-def stores_on(redis: Redis, settings: Settings, url: str, *, scripts: Scripts) -> Stores:
+def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
     """Return the stores on an open client."""
     keys = Keys(settings.key_prefix)
+    scripts = Scripts(redis)
     namespaces = Namespaces(settings.namespaces)
     dedupe_window_s = settings.dedupe_window_s
     records = Records(redis, scripts, keys)

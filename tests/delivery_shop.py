@@ -22,11 +22,11 @@ from hub.settings import Delivery, Smtp
 from hub.store.clock import unix_ms
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
-from hub.store.grouped_scripts import GroupedScripts
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.records import Attempt, Records
+from hub.store.scripts import Scripts
 from hub.store.suppressions import Suppressions
 from templates.renderer import Renderer
 
@@ -49,7 +49,7 @@ class Shop:
     """A real store with people in it, and workers that deliver from it."""
 
     def __init__(self, redis: Redis, prefix: str, relay: MailRelay) -> None:
-        keys, scripts = Keys(prefix), GroupedScripts(redis)
+        keys, scripts = Keys(prefix), Scripts(redis)
         self.relay = relay
         self.dead_letters = DeadLetters(redis, scripts, keys)
         self.records = Records(redis, scripts, keys)

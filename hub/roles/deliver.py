@@ -16,7 +16,6 @@ from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
 from hub.roles.state import redis_of
 from hub.settings import Settings
-from hub.store.grouped_scripts import GroupedScripts
 
 _log = logger(__name__)
 
@@ -25,7 +24,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
     """Deliver until `stopping`; then finish what is in hand, give back the rest and return."""
     async with (
         redis_of(settings) as url,
-        open_stores(settings, url, scripts=GroupedScripts) as stores,
+        open_stores(settings, url) as stores,
         open_channels(settings) as channels,
         admin_server(
             settings.admin_listen, {"redis": redis_check(stores.redis)}, metrics_dir=launch.metrics_dir

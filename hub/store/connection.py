@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -16,7 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.domain.errors import StoreUnavailable
 from hub.observe import STORE_ERRORS
-from hub.store.round_trip import Command, exchange
+from hub.store.round_trip import Command, Pool, exchange
 
 MAX_COMMANDS_PER_TRIP = 1_000
 """A longer pipeline goes out in pieces, so that neither side has to buffer all of it."""
@@ -36,7 +36,7 @@ def open_redis(url: str, *, max_connections: int = 32, timeout_s: float = 5.0) -
     """
     # A Unix socket has no keep-alive, and the client refuses the option for one.
     keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    pool = BlockingConnectionPool.from_url(
+    pool = Pool.from_url(
         url,
         **keepalive,
         max_connections=max_connections,
@@ -110,6 +110,6 @@ async def _give_up_if_unavailable(redis: Redis, error: RedisError, what: str) ->
         return
     if isinstance(error, ReadOnlyError):
         # The server has been demoted: connect again, to whoever leads now.
-        await redis.connection_pool.disconnect(inuse_connections=False)
+        await redis.connection_pool.disconnect()
     STORE_ERRORS.labels(what).inc()
     raise StoreUnavailable(f"{what}: {error}") from error

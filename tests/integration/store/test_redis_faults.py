@@ -127,7 +127,7 @@ async def test_a_cancelled_trip_leaves_no_reply_behind(own_topics: Topics) -> No
         await asyncio.sleep(0)
         trip.cancel()
         await asyncio.gather(trip, return_exceptions=True)
-        assert (await own_topics.positions([ORDER]))[0].offset in {0, 200}
+        assert (await own_topics.positions([ORDER]))[0].offset <= 200  # the calls are atomic, the trip is not
 
 
 @pytest.mark.parametrize("lost_bytes", [1, 700, 5_000])

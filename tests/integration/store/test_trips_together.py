@@ -1,3 +1,5 @@
+"""What many tasks ask of Redis at the same time travels together, and each gets its own answer."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha1
@@ -8,8 +10,7 @@ from redis.asyncio import Redis
 
 from hub.domain.errors import StoreUnavailable
 from hub.store.connection import open_redis
-from hub.store.grouped_scripts import CALLS_PER_TRIP, GroupedScripts
-from hub.store.scripts import Call, Script, ScriptFailed
+from hub.store.scripts import Call, Script, ScriptFailed, Scripts
 
 
 def script(source: str) -> Script:
@@ -28,14 +29,14 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 async def test_everybody_gets_their_own_answers(redis: Redis, key_prefix: str) -> None:
-    scripts = GroupedScripts(redis)
-    keys = [f"{key_prefix}{number}" for number in range(CALLS_PER_TRIP + 50)]
+    scripts = Scripts(redis)
+    keys = [f"{key_prefix}{number}" for number in range(2_000)]
     answers = await asyncio.gather(*(scripts.run(ADD, Call((key,), (n,))) for n, key in enumerate(keys)))
     assert answers == list(range(len(keys)))
 
 
 async def test_a_failing_script_is_only_its_callers_trouble(redis: Redis, key_prefix: str) -> None:
-    scripts = GroupedScripts(redis)
+    scripts = Scripts(redis)
     good = Call((f"{key_prefix}a",), (1,))
     answers = await asyncio.gather(
         scripts.run(ADD, good), scripts.run(FAIL, Call((key_prefix,))), return_exceptions=True
@@ -45,7 +46,7 @@ async def test_a_failing_script_is_only_its_callers_trouble(redis: Redis, key_pr
 
 
 async def test_a_cancelled_caller_does_not_hurt_the_others(redis: Redis, key_prefix: str) -> None:
-    scripts = GroupedScripts(redis)
+    scripts = Scripts(redis)
     first = asyncio.create_task(scripts.run(ADD, Call((f"{key_prefix}a",), (1,))))
     second = asyncio.create_task(scripts.run(ADD, Call((f"{key_prefix}b",), (2,))))
     await asyncio.sleep(0)
@@ -55,7 +56,7 @@ async def test_a_cancelled_caller_does_not_hurt_the_others(redis: Redis, key_pre
 
 async def test_everybody_is_told_when_redis_is_away() -> None:
     client = open_redis("redis://127.0.0.1:1")
-    scripts = GroupedScripts(client)
+    scripts = Scripts(client)
     calls = [scripts.run(ADD, Call(("k",), (1,))) for _ in range(3)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     await client.aclose()
@@ -63,7 +64,7 @@ async def test_everybody_is_told_when_redis_is_away() -> None:
 
 
 async def test_it_works_again_after_a_failure(redis: Redis, key_prefix: str) -> None:
-    scripts = GroupedScripts(redis)
+    scripts = Scripts(redis)
     with pytest.raises(ScriptFailed):
         await scripts.run(FAIL, Call((key_prefix,)))
     assert await scripts.run(ADD, Call((f"{key_prefix}a",), (3,))) == 3
