@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hub.api.app import build_app
 from hub.api.health import Health
-from hub.app import Stores, build_effects, build_ingest, open_stores
+from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
 from hub.domain.ids import Topic, UserId
 from hub.domain.permission import Identity, Role
 from hub.service.access import Access
@@ -59,7 +59,7 @@ async def stores(redis_url: str, key_prefix: str) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def serving(stores: Stores) -> AsyncIterator[Client]:
     settings = Settings()
-    effects = build_effects(settings, stores)
+    effects = build_effects(settings, stores, build_renderer(settings))
     services = (
         InboxService(stores.inbox),
         Orders(stores.documents),
