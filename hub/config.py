@@ -194,7 +194,8 @@ def _names(hint: Any) -> Iterator[str]:
         for part in get_args(hint):
             yield from _names(part)
     elif get_origin(hint) in (tuple, frozenset, list):
-        yield f"a list of {next(_names(get_args(hint)[0]))}s"
+        element = next(_names(get_args(hint)[0]))
+        yield f"a list, each a {element}" if element.startswith("table") else f"a list of {element}s"
     else:
         words = {str: "text", int: "whole number", float: "number", bool: "true or false"}
         yield words.get(hint, f"table of {', '.join(hint.__struct_fields__)}" if _is_section(hint) else str(hint))
