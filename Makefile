@@ -106,7 +106,7 @@ test: setup ensure check ## Check everything, then run every test but the faults
 
 .PHONY: test-unit
 test-unit: env ## Run the tests that need no service
-	$(BIN)/pytest -q $(wildcard tests/unit tests/property)
+	$(BIN)/pytest -q -n auto --hypothesis-profile=quick tests/unit tests/property
 
 .PHONY: test-faults
 test-faults: setup ensure ## Kill, pause and cut off the services under load, and check that nothing is lost

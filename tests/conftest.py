@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from deploy.local import KafkaServer, RabbitServer, RedisServer
 from deploy.local.programs import CHROMIUM
 from tests.services import KAFKA_JARS, run_folder, running, unavailable
+
+# `make test-unit` looks for a moment, `make test` looks properly.
+settings.register_profile("quick", max_examples=20, deadline=None)
 
 _TESTS = Path(__file__).parent
 _MARKED_FOLDERS = {"unit", "property", "integration", "acceptance", "browser", "faults"}

@@ -41,6 +41,7 @@ def test_a_part_of_a_frame_does_not(cut: int) -> None:
         text_frame(b"unmasked"),
         _from_client(b"x" * 70_000),
     ],
+    ids=["first fragment", "later fragment", "unmasked", "large"],
 )
 def test_anything_unusual_gets_a_parser_of_its_own(frame: bytes) -> None:
     assert not holds_whole_messages(frame)

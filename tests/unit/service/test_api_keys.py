@@ -41,7 +41,9 @@ def test_a_secret_of_another_key_does_not_fit_the_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "db_live_", NEW.key[:-1], NEW.key[:-8] + "00000000", NEW.key + "0", NEW.key.upper()]
+    "key",
+    ["", "db_live_", NEW.key[:-1], NEW.key[:-8] + "00000000", NEW.key + "0", NEW.key.upper()],
+    ids=["empty", "prefix", "short", "checksum", "long", "upper"],
 )
 def test_a_mistyped_key_is_refused(key: str) -> None:
     with pytest.raises(TokenInvalid, match="no API key"):
