@@ -5,6 +5,7 @@ It knows nothing of how things were sent or received: both sides give it plain r
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 _SHOWN = 5
@@ -23,8 +24,17 @@ class Told(NamedTuple):
         return self.type.partition(".")[0], self.order, self.part
 
 
-def problems(expected: Mapping[str, Sequence[Told]], got: Mapping[str, Sequence[Told]]) -> list[str]:
-    """Return every way in which `got` is not what each person should have: lost, double, leaked, out of order."""
+def problems(
+    expected: Mapping[str, Sequence[Told]],
+    got: Mapping[str, Sequence[Told]],
+    *,
+    sent: Mapping[Told, int] | None = None,
+) -> list[str]:
+    """Return every way in which `got` is not what each person should have: lost, double, leaked, out of order.
+
+    Of two things of one story the earlier must come first; where `sent` says that a backend told them the other way
+    round, either order will do.
+    """
     found: list[str] = []
     owners = {told: user for user, all_told in expected.items() for told in all_told}
     for user in expected.keys() | got.keys():
@@ -35,29 +45,30 @@ def problems(expected: Mapping[str, Sequence[Told]], got: Mapping[str, Sequence[
         for told in counts.keys() - set(wanted):
             owner = owners.get(told)
             found.append(f"{user} was told {_words(told)}, meant for {owner or 'nobody'}")
-        found += out_of_order(user, wanted, had)
+        found += out_of_order(user, wanted, had, sent or {})
     return found
 
 
-def out_of_order(user: str, wanted: Iterable[Told], had: Iterable[Told]) -> list[str]:
+def out_of_order(user: str, wanted: Iterable[Told], had: Iterable[Told], sent: Mapping[Told, int]) -> list[str]:
     """Return the stories that a person was told in another order than they happened."""
     right, real = _stories(wanted), _stories(had)
     return [
-        f"{user} was told the story of {' '.join(chain).strip()} as {', '.join(real[chain])}"
-        for chain, types in right.items()
-        if chain in real and _is_out_of_order(real[chain], types)
+        f"{user} was told the story of {' '.join(chain).strip()} as {', '.join(told.type for told in real[chain])}"
+        for chain, story in right.items()
+        if any(_overtakes(later, earlier, real.get(chain, []), sent) for earlier, later in combinations(story, 2))
     ]
 
 
-def _is_out_of_order(real: Sequence[str], right: Sequence[str]) -> bool:
-    places = [right.index(each) for each in dict.fromkeys(real) if each in right]
-    return places != sorted(places)
+def _overtakes(later: Told, earlier: Told, real: Sequence[Told], sent: Mapping[Told, int]) -> bool:
+    if later not in real or earlier not in real or sent.get(later, 1) < sent.get(earlier, 0):
+        return False
+    return real.index(later) < real.index(earlier)
 
 
-def _stories(all_told: Iterable[Told]) -> dict[tuple[str, str, str], list[str]]:
-    stories: dict[tuple[str, str, str], list[str]] = {}
+def _stories(all_told: Iterable[Told]) -> dict[tuple[str, str, str], list[Told]]:
+    stories: dict[tuple[str, str, str], list[Told]] = {}
     for told in all_told:
-        stories.setdefault(told.chain, []).append(told.type)
+        stories.setdefault(told.chain, []).append(told)
     return stories
 
 

@@ -33,7 +33,7 @@ ladder = [{ channel = "email", after = "3s" }]
 """
 _KINDS = ((0.8, (*_CALM, *_ROAD)), (0.1, _BUMPY), (0.1, _CANCELLED))
 _ANYWHERE = {"order.placed", "payment.authorized", "shipment.created"}
-"""May come early over another broker: nothing that people hear of could be overtaken by them."""
+"""May come early over another broker where no payment failed: they overtake nothing that people should hear of."""
 
 
 class Message(NamedTuple):
@@ -107,9 +107,9 @@ def disordered(messages: Sequence[Message], dice: random.Random) -> list[Message
         if shuffled[at].family != shuffled[at + 1].family:
             shuffled[at], shuffled[at + 1] = shuffled[at + 1], shuffled[at]
     for beginning in ("shipment.created", "order.placed"):
-        at = next((index for index, message in enumerate(shuffled) if message.type == beginning), None)
-        if at is not None and dice.random() < 0.5:
-            shuffled.insert(min(len(shuffled), at + dice.randint(1, 3)), shuffled.pop(at))
+        found = next((index for index, message in enumerate(shuffled) if message.type == beginning), None)
+        if found is not None and dice.random() < 0.5:
+            shuffled.insert(min(len(shuffled), found + dice.randint(1, 3)), shuffled.pop(found))
     return shuffled
 
 
@@ -156,7 +156,7 @@ class Plan:
         if index < 4:
             sale = f"sale-{broker}-{index}"
             self.sales.add(sale)
-            data = {"sale_id": sale, "title": "Sale", "ends_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+            data: dict[str, Any] = {"sale_id": sale, "title": "Sale", "ends_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
             return Message(sale, "sale.started", sale, json.dumps(data).encode(), time)
         product = f"product-{broker}-{index % 8}"
         new = {"amount_minor": 1_000 + index, "currency": "EUR"}
@@ -166,12 +166,21 @@ class Plan:
 
     def _repeat(self, broker: str, other: str, count: int, dice: random.Random) -> None:
         strays = count // 10 if other != broker else 0
-        candidates = [message for one in self.journeys[broker] for message in one.messages if message.type in _ANYWHERE]
+        calm = (one for one in self.journeys[broker] if one.messages[1:2] and one.messages[1].type != "payment.failed")
+        candidates = [message for one in calm for message in one.messages if message.type in _ANYWHERE]
         self.strays[other] = dice.sample(candidates, min(strays, len(candidates)))
         journeys = self.journeys[broker]
         share, rest = divmod(count - len(self.strays[other]), len(journeys))
         for index, one in enumerate(journeys):
             one.messages = repeated(disordered(one.messages, dice), share + (index < rest), dice)
+
+    def sent_order(self) -> dict[Told, int]:
+        """Return for each thing to be told its place among what was sent about its order: duplicates come later."""
+        places: dict[Told, int] = {}
+        for one in self.all_journeys():
+            first = {message.type: place for place, message in reversed(list(enumerate(one.messages)))}
+            places |= {told: first[told.type] for told in one.told}
+        return places
 
     def messages(self, broker: str) -> Iterator[Message]:
         """Everything that is sent over a broker."""

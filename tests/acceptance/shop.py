@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from channels.standins.mail_relay import MailRelay
 from channels.standins.outbox import Outbox
@@ -22,7 +23,7 @@ from tests.acceptance.waiting import until, until_true
 
 LEASE_S = 6
 _MAILS_MAX = 100_000
-_ORDER_LINK = re.compile(r"/orders/([A-Z0-9]+)")
+_ORDER = re.compile(r"\b[KR][0-9]+\b")
 _USERS, _SDKS = 200, 4
 
 
@@ -38,6 +39,7 @@ class Shop:
         self.backends: dict[str, Backend] = {}
         self.programs: dict[str, Program] = {}
         self.expected = plan.expected()
+        self.sent = plan.sent_order()
         self.total = sum(map(len, self.expected.values()))
 
     async def shown(self, share: float, *, timeout_s: float = 120.0) -> None:
@@ -48,7 +50,7 @@ class Shop:
         )
 
     def _missing(self) -> str:
-        found = problems(self.expected, self.audience.told)
+        found = problems(self.expected, self.audience.told, sent=self.sent)
         return summary(found) if len(found) < 1_000 else ""
 
     @property
@@ -84,7 +86,7 @@ class Shop:
     async def verdict(self) -> list[str]:
         """Return everything that is not as it must be."""
         audience, tally = self.audience, self.audience.tally
-        found = problems(self.expected, audience.told)
+        found = problems(self.expected, audience.told, sent=self.sent)
         found += audience.strangers
         found += self._sent_problems()
         found += self._timeline_problems()
@@ -110,15 +112,16 @@ class Shop:
         """Return how many mails came, by user and order."""
         found: Counter[tuple[str, str]] = Counter()
         for mail in self.relay.outbox.mails():
-            link = _ORDER_LINK.search(mail.content.decode(errors="replace"))
-            found[mail.recipients[0].partition("@")[0], link[1] if link else "no order"] += 1
+            body = mail.parsed().get_body(("plain",))
+            orders = set(_ORDER.findall(body.get_content())) if body else set()
+            found[mail.recipients[0].partition("@")[0], ",".join(sorted(orders))] += 1
         return found
 
     async def begun_twice(self) -> int:
         """Return for how many mails a second call was begun after one whose outcome nobody knows."""
         count = 0
         async for key in self.stores.redis.scan_iter(match=f"{self.hub.name}:*record:*", count=5_000):
-            fields = await self.stores.redis.hkeys(key)
+            fields: list[Any] = await self.stores.redis.hkeys(key)
             numbers = [int(name.rsplit(b":", 1)[1]) for name in fields if name.startswith(b"attempt:")]
             count += any(number >= 1 for number in numbers)
         return count
@@ -149,7 +152,7 @@ class Shop:
         wanted = {
             order: [told for told in journeys[order].told if told in all_told] for order, all_told in timelines.items()
         }
-        return [*self._short_timelines(), *problems(wanted, timelines)]
+        return [*self._short_timelines(), *problems(wanted, timelines, sent=self.sent)]
 
 
 @contextlib.asynccontextmanager
