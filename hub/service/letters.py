@@ -49,7 +49,9 @@ class Letters:
             return Outcome.IGNORED
         (outcome,) = await self._ingest.process([Incoming(decoded, _origin_of(letter))])
         if outcome is Outcome.REJECTED:
-            raise InputError("event", "it still contradicts what is known; see its reason")
+            if letter.id != decoded.key:  # Ingest has written a new letter, with the reason of today.
+                await self._dead_letters.drop(letter.id)
+            raise InputError("event", f"it contradicts what is known; its dead letter is {decoded.key}")
         return outcome
 
     async def _schedule(self, letter: DeadLetter, now_ms: int) -> str:

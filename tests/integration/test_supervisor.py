@@ -1,0 +1,114 @@
+"""The supervisor keeps real processes running."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hub.supervisor import EXIT_CONFIGURATION, Child, Supervisor
+
+_PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str, str], Child]:
+    """Make a child that runs the given Python source as a module of its own."""
+
+    def make(name: str, source: str) -> Child:
+        (tmp_path / f"child_{name}.py").write_text(source)
+        return Child(name, (), {**os.environ, "PYTHONPATH": str(tmp_path)}, grace_s=1.0, module=f"child_{name}")
+
+    return make
+
+
+PATIENT = "import time\ntime.sleep(60)\n"
+DEAF = "import signal, time, pathlib\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)\n"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(*children: Child) -> AsyncIterator[tuple[Supervisor, Awaitable[int]]]:
+    supervisor = Supervisor(children)
+    task = asyncio.create_task(supervisor.run())
+    try:
+        await until(lambda: len(supervisor.pids) == len(children) or task.done())
+        yield supervisor, task
+    finally:
+        supervisor.stop()
+        await task
+
+
+async def test_a_child_that_is_killed_is_started_again(program: Callable[[str, str], Child]) -> None:
+    async with running(program("patient", PATIENT)) as (supervisor, _):
+        first = supervisor.pids["patient"]
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: supervisor.pids["patient"] != first)
+        assert psutil.pid_exists(supervisor.pids["patient"])
+
+
+async def test_stopping_ends_every_child(program: Callable[[str, str], Child]) -> None:
+    async with running(program("one", PATIENT), program("two", PATIENT)) as (supervisor, ended):
+        pids = list(supervisor.pids.values())
+        supervisor.stop()
+        assert await ended == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_a_child_that_does_not_listen_is_killed_after_its_grace(program: Callable[[str, str], Child]) -> None:
+    async with running(program("deaf", DEAF)) as (supervisor, ended):
+        await until(lambda: psutil.Process(supervisor.pids["deaf"]).num_threads() > 0)
+        supervisor.stop()
+        await ended
+    assert not psutil.pid_exists(supervisor.pids["deaf"])
+
+
+async def test_a_child_that_cannot_work_ends_all_and_its_code_is_told(program: Callable[[str, str], Child]) -> None:
+    confused = program("confused", f"raise SystemExit({EXIT_CONFIGURATION})\n")
+    supervisor = Supervisor([confused, program("patient", PATIENT)])
+    assert await asyncio.wait_for(supervisor.run(), _PATIENCE_S) == EXIT_CONFIGURATION
+
+
+async def test_who_ended_is_told(program: Callable[[str, str], Child]) -> None:
+    told: list[int] = []
+    supervisor = Supervisor([program("brief", "")], on_end=told.append)
+    task = asyncio.create_task(supervisor.run())
+    await until(lambda: len(told) > 1)
+    supervisor.stop()
+    await task
+    assert len(set(told)) > 1
+
+
+async def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    environment = {**os.environ, "DOORBELL_DATA_DIR": str(tmp_path), "DOORBELL_LISTEN": "127.0.0.1:0"}
+    environment |= {"DOORBELL_WORKERS": "2", "DOORBELL_TOKEN__HMAC_SECRET": "s" * 32}
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub", "serve", env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    process = psutil.Process(parent.pid)
+    workers: list[psutil.Process] = []
+
+    def started() -> bool:
+        workers[:] = [child for child in process.children() if "--supervised" in child.cmdline()]
+        return len(workers) == 2
+
+    await until(started)
+    redis = [child for child in process.children() if "redis-server" in child.name()]
+    parent.kill()
+    await parent.wait()
+    await until(lambda: not any(worker.is_running() for worker in workers))
+    # Its private Redis outlives a murdered parent: the next one on this folder finds it, or starts its own.
+    for server in redis:
+        server.terminate()
