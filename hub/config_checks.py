@@ -47,6 +47,7 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
         ("rabbitmq.url", settings.rabbitmq.url, ("amqp", "amqps")),
         ("smtp.url", settings.smtp.url, ("smtp", "smtps", "smtp+starttls")),
         ("public_url", settings.public_url, ("http", "https")),
+        ("shop_url", settings.shop_url, ("http", "https")),
         ("token.jwks_url", settings.token.jwks_url, ("http", "https")),
     )
     for key, url, schemes in urls:

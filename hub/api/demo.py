@@ -64,7 +64,12 @@ def demo_routes(*, tokens: Token, outbox_url: str, service_key: str | None = Non
         response.headers["X-Frame-Options"] = "SAMEORIGIN"
         return response
 
+    async def order(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/")
+
     yield web.post("/demo/session", session)
+    # A shop has a page for each order, where the links in its mails lead. The demonstration has one for all.
+    yield web.get("/orders/{order_id}", order)
     if outbox_url:
         yield web.get("/demo/outbox", outbox)
         yield web.get(r"/demo/outbox/{id:[A-Za-z0-9_-]{1,64}}/html", mail)

@@ -42,7 +42,7 @@ def drop(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _with_stores(act: _Action, arguments: argparse.Namespace, settings: Settings) -> int:
-    async with redis_of(settings) as url, open_stores(settings, url) as stores:
+    async with redis_of(settings, must_exist=True) as url, open_stores(settings, url) as stores:
         return await act(arguments, settings, stores)
 
 

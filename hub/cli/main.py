@@ -27,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error.mistakes, EXIT_CONFIGURATION)
     except DoorbellError as error:
         return _complain([error], 1)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does. Nothing is left to flush at exit.
+        sys.stdout = None
+        return 1
     return code
 
 

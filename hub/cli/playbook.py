@@ -45,7 +45,7 @@ async def _known(event: Event, settings: Settings) -> Snapshot:
     """Return what the hub really knows about the event's order, shipment, sale or person."""
     touch = touches(event)
     aggregates = [aggregate for aggregate in (touch.own, touch.related) if aggregate is not None]
-    async with redis_of(settings) as url, open_stores(settings, url) as stores:
+    async with redis_of(settings, must_exist=True) as url, open_stores(settings, url) as stores:
         documents = dict(zip(aggregates, await stores.documents.read_many(aggregates), strict=True))
     return Snapshot(
         own=documents[touch.own] if touch.own else ABSENT,

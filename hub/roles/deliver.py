@@ -59,7 +59,7 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[Channel, De
     async with open_email(
         settings.smtp,
         renderer=build_renderer(settings),
-        public_url=settings.public_url,
+        public_url=settings.shop_url or settings.public_url,
         default_locale=settings.default_locale,
     ) as email:
         yield {Channel.EMAIL: email}

@@ -98,7 +98,7 @@ def _app(
         authenticate=front.authenticate,
         health=health,
         documents=document_routes(_documents(settings, front)),
-        pages=page_routes(_PAGES),
+        pages=page_routes(_PAGES) if settings.demo.sign_in else (),
         extra_routes=[web.get(PATH, gateway.upgrade_from_http), *_demo(settings)],
         metrics_dir=metrics_dir,
     )

@@ -35,7 +35,7 @@ DEAF = "import signal, time, pathlib\nsignal.signal(signal.SIGTERM, signal.SIG_I
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(_PATIENCE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.02)
 
 

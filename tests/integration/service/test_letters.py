@@ -43,10 +43,8 @@ async def only_letter(stores: Stores) -> DeadLetter:
 
 async def test_a_contradiction_that_was_resolved_goes_through(stores: Stores, ingest: Ingest, letters: Letters) -> None:
     early = event("order.packed", order_id="A-1")
-    await stores.dead_letters.add_many([])
-    await ingest.reject(
-        [Rejected(ORIGIN, "order A-1 did not appear", "", encoded("order.packed", {"order_id": "A-1"}))]
-    )
+    body = encoded("order.packed", {"order_id": "A-1"})
+    await ingest.reject([Rejected(ORIGIN, "order A-1 did not appear", "", body)])
     await ingest.process([Incoming(order_placed(), ORIGIN)])
     assert await letters.retry(await only_letter(stores), now_ms=early.time_ms) == Outcome.APPLIED
     assert await stores.dead_letters.count() == 0
@@ -78,7 +76,7 @@ async def test_what_still_contradicts_stays(stores: Stores, ingest: Ingest, lett
 
 async def test_a_buried_job_is_due_again(stores: Stores, ingest: Ingest, letters: Letters) -> None:
     await ingest.process([Incoming(order_placed(), ORIGIN)])
-    (claimed,) = await stores.jobs.claim(lane=Lane.TRANSACTIONAL, now_ms=NOON_MS * 2, lease_ms=10_000, limit=1)
+    (claimed,) = await stores.jobs.claim(lane=Lane.TRANSACTIONAL, now_ms=NOON_MS * 2, lease_ms=10_000, limit=8)
     await stores.jobs.bury(claimed, "the relay refused it")
     assert await letters.retry(await only_letter(stores), now_ms=NOON_MS) == "scheduled"
     assert (await stores.jobs.depth())[Lane.TRANSACTIONAL] == 1
