@@ -156,7 +156,8 @@ class Plan:
         if index < 4:
             sale = f"sale-{broker}-{index}"
             self.sales.add(sale)
-            data: dict[str, Any] = {"sale_id": sale, "title": "Sale", "ends_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+            ends_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+            data: dict[str, Any] = {"sale_id": sale, "title": "Sale", "ends_at": ends_at}
             return Message(sale, "sale.started", sale, json.dumps(data).encode(), time)
         product = f"product-{broker}-{index % 8}"
         new = {"amount_minor": 1_000 + index, "currency": "EUR"}

@@ -57,8 +57,8 @@ class Shop:
     def progress(self) -> str:
         """How far everything has come, for a failure's message."""
         sent = {name: backend.sent for name, backend in self.backends.items()}
-        mails = self.relay.outbox.total
-        return f"sent {sent}, shown {self.audience.count} of {self.total}, {mails} mails, {self.audience.tally.errors} {self._missing()}"
+        mails, errors = self.relay.outbox.total, self.audience.tally.errors
+        return f"sent {sent}, shown {self.audience.count} of {self.total}, {mails} mails, {errors} {self._missing()}"
 
     async def send(self) -> None:
         """Send the whole plan, over both brokers at once."""
