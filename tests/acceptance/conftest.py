@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ def brokers(services_folder: Path) -> Iterator[tuple[KafkaServer, RabbitServer]]
     """Kafka and RabbitMQ, up at the start of each test that leaves them up at its end."""
     kafka = running(KafkaServer(services_folder / "acceptance-kafka", library=KAFKA_JARS))
     rabbit = running(RabbitServer(services_folder / "acceptance-rabbitmq"))
-    with ThreadPoolExecutor(2) as threads:
-        both = threads.submit(kafka.__enter__), threads.submit(rabbit.__enter__)
-        try:
-            yield both[0].result(), both[1].result()
-        finally:
-            for service in (rabbit, kafka):
-                service.__exit__(None, None, None)
+    with ExitStack() as stack:
+        with ThreadPoolExecutor(2) as threads:
+            kafka_start, rabbit_start = threads.submit(kafka.__enter__), threads.submit(rabbit.__enter__)
+        if kafka_start.exception() is None:
+            stack.push(kafka)
+        if rabbit_start.exception() is None:
+            stack.push(rabbit)
+        yield kafka_start.result(), rabbit_start.result()
 
 
 @pytest.fixture

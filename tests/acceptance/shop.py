@@ -169,6 +169,7 @@ async def open_shop(
         settings = {
             "REDIS_URL": redis_url,
             "WORKERS": "2",
+            "GATEWAY__DRAIN_S": "3",
             "PLAYBOOK": str(playbook),
             "KAFKA__BOOTSTRAP": kafka.bootstrap,
             "KAFKA__GROUP": name,
