@@ -70,7 +70,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # ---------------------------------------------------------------------------------------------------------------- run
 
 .PHONY: demo
-demo: setup ## Run the whole of Doorbell with a simulated town; needs no broker and no root
+demo: setup ## Run the whole of Doorbell on this machine; needs no broker and no root
 	$(BIN)/doorbell demo
 
 .PHONY: services-up
