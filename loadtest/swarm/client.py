@@ -104,8 +104,8 @@ class Client(asyncio.Protocol):
     """One connection that is kept up until `close`. `on_publication` gets (client, topic, offset, data)."""
 
     __slots__ = (
-        "_attempt", "_closing", "_decoder", "_head", "_host", "_loop", "_next_id", "_on_publication", "_pending", "_port",
-        "_source", "_tally", "_token", "_topics", "_transport", "_upgraded", "connected", "positions", "user",
+        "_attempt", "_closing", "_decoder", "_head", "_host", "_loop", "_next_id", "_on_publication", "_pending",
+        "_port", "_source", "_tally", "_token", "_topics", "_transport", "_upgraded", "connected", "positions", "user",
     )  # fmt: skip
 
     def __init__(
