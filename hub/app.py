@@ -41,6 +41,7 @@ class Stores:
     url: str
     redis: Redis
     keys: Keys
+    scripts: Scripts
     namespaces: Namespaces
     documents: Documents
     topics: Topics
@@ -75,6 +76,7 @@ def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
         url=url,
         redis=redis,
         keys=keys,
+        scripts=scripts,
         namespaces=namespaces,
         documents=Documents(redis, scripts, keys, ttl_s=settings.document_ttl_s),
         topics=Topics(redis, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
@@ -117,6 +119,7 @@ def build_ingest_alone(settings: Settings, stores: Stores) -> Ingest:
 def build_effects(settings: Settings, stores: Stores, renderer: Renderer) -> Effects:
     """Return what carries decisions out."""
     return Effects(
+        scripts=stores.scripts,
         topics=stores.topics,
         inbox=stores.inbox,
         jobs=stores.jobs,

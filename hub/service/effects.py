@@ -5,11 +5,11 @@ Every effect is idempotent by its id, so carrying a decision out again, after an
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
-from hub.domain.decisions import Aggregate, AggregateKind, Decision, Link, Publication
+from hub.domain.decisions import Aggregate, AggregateKind, Decision, Publication
 from hub.domain.errors import InputError
 from hub.domain.ids import UserId
 from hub.domain.notifications import InboxEntry, Job, Notification, job_id
@@ -20,7 +20,8 @@ from hub.service.notifications import Sending
 from hub.store.documents import Documents
 from hub.store.inbox import AddResult, Created, Duplicate, Erased, Inbox
 from hub.store.jobs import Jobs
-from hub.store.topics import Topics
+from hub.store.scripts import Run, Scripts
+from hub.store.topics import PublishResult, Topics
 from templates.renderer import Renderer
 from templates.texts import TemplateError
 
@@ -33,12 +34,18 @@ _SENDINGS: dict[type[AddResult], Sending] = {
 }
 
 
+_Rendered: TypeAlias = InboxEntry | Sending | TemplateError
+"""An entry, or why there is none."""
+_Prepared: TypeAlias = tuple[Notification, _Rendered]
+
+
 class Effects:
     """Writes the effects of decisions. Raises StoreUnavailable; then all of them are to be written again."""
 
     def __init__(
         self,
         *,
+        scripts: Scripts,
         topics: Topics,
         inbox: Inbox,
         jobs: Jobs,
@@ -47,6 +54,7 @@ class Effects:
         default_locale: str,
     ) -> None:
         """Take the stores, and the locale of people who have told none."""
+        self._scripts = scripts
         self._topics = topics
         self._inbox = inbox
         self._jobs = jobs
@@ -55,12 +63,16 @@ class Effects:
         self._default_locale = default_locale
 
     async def carry_out(self, decisions: Sequence[Decision]) -> None:
-        """Return when every effect of the decisions is written."""
+        """Return when every effect of the decisions is written; all but links and erasures in one round trip."""
         publications = [publication for decision in decisions for publication in decision.publications]
-        notifications = [notification for decision in decisions for notification in decision.notifications]
+        prepared = await self._prepare([each for decision in decisions for each in decision.notifications])
+        publishing = self._topics.publishing(publications)
+        replies = await self._scripts.run_mixed([*publishing, *self._runs_of(prepared)])
+        _count_publications(publications, self._topics.published(replies[: len(publishing)]))
+        self._settle(prepared, replies[len(publishing) :])
         links = [link for decision in decisions for link in decision.links]
-        # Side by side, so that Redis works on one pipeline while the next is being packed.
-        await asyncio.gather(self._publish(publications), self._notify(notifications), self._link(links))
+        if links:
+            await self._documents.link_many(links)
         for decision in decisions:
             if decision.erase is not None:
                 await self._documents.erase(decision.erase.user)
@@ -70,30 +82,33 @@ class Effects:
 
         Raises InputError where one cannot be rendered; the others are sent nevertheless.
         """
-        results = await self._notify(notifications)
+        prepared = await self._prepare(notifications)
+        results = self._settle(prepared, await self._scripts.run_mixed(self._runs_of(prepared)))
         problems = [result for result in results if isinstance(result, TemplateError)]
         if problems:
             raise InputError("context", str(problems[0]))
         return [result for result in results if isinstance(result, Sending)]
 
-    async def _notify(self, notifications: Sequence[Notification]) -> list[Sending | TemplateError]:
-        """As `notify`, with the problem in the place of a notification whose text cannot be rendered."""
+    async def _prepare(self, notifications: Sequence[Notification]) -> list[_Prepared]:
+        """Render notifications for the people that they are for."""
         if not notifications:
             return []
         people = await self.people({notification.user for notification in notifications})
-        rendered = [self._rendered(notification, people[notification.user]) for notification in notifications]
-        entries: list[tuple[UserId, InboxEntry]] = []
-        jobs: list[Job] = []
-        for notification, entry in zip(notifications, rendered, strict=True):
-            if isinstance(entry, InboxEntry):
-                entries.append((notification.user, entry))
-                jobs.extend(_first_job(notification))
-        _, added = await asyncio.gather(self._jobs.schedule_many(jobs), self._inbox.add_many(entries))
-        sent = iter(added)
-        results = [_SENDINGS[type(next(sent))] if isinstance(entry, InboxEntry) else entry for entry in rendered]
+        return [(each, self._rendered(each, people[each.user])) for each in notifications]
+
+    def _runs_of(self, prepared: Sequence[_Prepared]) -> list[Run]:
+        entries = [(notification.user, entry) for notification, entry in prepared if isinstance(entry, InboxEntry)]
+        jobs = [job for notification, entry in prepared if isinstance(entry, InboxEntry) for job in _jobs(notification)]
+        return [*self._inbox.adding(entries), *self._jobs.scheduling(jobs)]
+
+    def _settle(self, prepared: Sequence[_Prepared], replies: Sequence[Any]) -> list[Sending | TemplateError]:
+        """Return what became of each notification, by the replies to `_runs_of`; count it."""
+        added = sum(isinstance(entry, InboxEntry) for _, entry in prepared)
+        sent = iter(self._inbox.added(replies[:added]))
+        results = [_SENDINGS[type(next(sent))] if isinstance(entry, InboxEntry) else entry for _, entry in prepared]
         counts = Counter(
             (notification.rule, "unrenderable" if isinstance(result, TemplateError) else result.value)
-            for notification, result in zip(notifications, results, strict=True)
+            for (notification, _), result in zip(prepared, results, strict=True)
         )
         for (rule, outcome), count in counts.items():
             NOTIFICATIONS.labels(rule, outcome).inc(count)
@@ -108,22 +123,7 @@ class Effects:
             for user, document in zip(wanted, documents, strict=True)
         }
 
-    async def _publish(self, publications: Sequence[Publication]) -> None:
-        if not publications:
-            return
-        results = await self._topics.publish_many(publications)
-        counts: Counter[tuple[str, str]] = Counter(
-            (namespace_of(publication.topic), type(result).__name__.lower())
-            for publication, result in zip(publications, results, strict=True)
-        )
-        for (namespace, outcome), count in counts.items():
-            PUBLISHED.labels(namespace, outcome).inc(count)
-
-    async def _link(self, links: Sequence[Link]) -> None:
-        if links:
-            await self._documents.link_many(links)
-
-    def _rendered(self, notification: Notification, person: Person) -> InboxEntry | Sending | TemplateError:
+    def _rendered(self, notification: Notification, person: Person) -> _Rendered:
         if person.erased:
             return Sending.DROPPED
         context = {**notification.context, "name": person.name}
@@ -147,7 +147,16 @@ class Effects:
         )
 
 
-def _first_job(notification: Notification) -> tuple[Job, ...]:
+def _count_publications(publications: Sequence[Publication], results: Sequence[PublishResult]) -> None:
+    counts = Counter(
+        (namespace_of(publication.topic), type(result).__name__.lower())
+        for publication, result in zip(publications, results, strict=True)
+    )
+    for (namespace, outcome), count in counts.items():
+        PUBLISHED.labels(namespace, outcome).inc(count)
+
+
+def _jobs(notification: Notification) -> tuple[Job, ...]:
     """Return the job that tries the first channel after the inbox, if the ladder has one."""
     if not notification.ladder:
         return ()

@@ -8,7 +8,7 @@ while it is unseen or seen, and has not expired.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -23,7 +23,7 @@ from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.records import RECORD_TTL_S
 from hub.store.round_trip import Command
-from hub.store.scripts import Call, Scripts, load_script
+from hub.store.scripts import Call, Run, Scripts, load_script
 from hub.store.topics import meta_ttl_s, new_epoch
 
 _ADD = load_script("inbox_add")
@@ -105,9 +105,17 @@ class Inbox:
         The oldest entries beyond the inbox's size leave; an unseen entry of the same collapse key is replaced. The
         publication's origin is the entry's `created_ms`. After StoreUnavailable: add all of them again.
         """
+        return self.added(await self._scripts.run_mixed(self.adding(entries)))
+
+    def adding(self, entries: Sequence[tuple[UserId, InboxEntry]]) -> list[Run]:
+        """Return the script runs of `add_many`, for those who have others to send along."""
         epoch, now_ms = new_epoch(), self._clock()
-        calls = [self._addition(user, entry, now_ms, epoch) for user, entry in entries]
-        return [_added(reply) for reply in await self._scripts.run_many(_ADD, calls)]
+        return [(_ADD, self._addition(user, entry, now_ms, epoch)) for user, entry in entries]
+
+    @staticmethod
+    def added(replies: Sequence[Any]) -> list[AddResult]:
+        """Return what the replies to `adding` mean."""
+        return [_added(reply) for reply in replies]
 
     def _addition(self, user: UserId, entry: InboxEntry, now_ms: int, epoch: str) -> Call:
         keys = (

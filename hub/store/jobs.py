@@ -21,7 +21,7 @@ from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.keys import Keys, shard_of
 from hub.store.records import Attempt, Records
 from hub.store.round_trip import Command
-from hub.store.scripts import Call, Script, Scripts, load_script
+from hub.store.scripts import Call, Run, Script, Scripts, load_script
 
 _SCHEDULE = load_script("job_schedule")
 _CLAIM = load_script("job_claim")
@@ -84,8 +84,11 @@ class Jobs:
 
     async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
         """Put jobs into the queue, in one round trip; False where one of that id is there, done or buried already."""
-        calls = [self._scheduling(job, again=False) for job in jobs]
-        return [reply == 1 for reply in await self._scripts.run_many(_SCHEDULE, calls)]
+        return [reply == 1 for reply in await self._scripts.run_mixed(self.scheduling(jobs))]
+
+    def scheduling(self, jobs: Sequence[Job]) -> list[Run]:
+        """Return the script runs of `schedule_many`, for those who have others to send along."""
+        return [(_SCHEDULE, self._scheduling(job, again=False)) for job in jobs]
 
     async def schedule_again(self, job: Job) -> bool:
         """Put a buried job back into the queue, with no attempts behind it; False where it is there already."""

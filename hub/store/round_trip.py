@@ -24,6 +24,8 @@ _WARM_MAX = 8
 """Connections kept ready to be lent; the others of a pool are for who asks redis-py itself."""
 _ALONE_BYTES = 32_768
 """What is larger travels alone and at once: while Redis works on it, the next trip is being packed."""
+_ALONE_MAX = 2
+"""Trips that need no company: a lone task would pay for the gathering with four turns of the event loop."""
 _GROUP_BYTES = 262_144
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
@@ -65,6 +67,7 @@ class Pool(BlockingConnectionPool):
         self._warm: list[Any] = []
         self._asked: deque[_Asked] = deque()
         self._traveller: asyncio.Task[None] | None = None
+        self._alone = 0
 
     async def trip(self, packed: bytes, count: int) -> list[Any]:
         """Send packed commands and return their `count` replies."""
@@ -81,7 +84,13 @@ class Pool(BlockingConnectionPool):
             await self._take_back(connection)
 
     async def trip_together(self, packed: bytes, count: int) -> list[Any]:
-        """As `trip`, together with what other tasks ask for now, and what gathers while such a trip is under way."""
+        """As `trip`. Who finds other trips under way travels together with all who ask meanwhile."""
+        if self._traveller is None and self._alone < _ALONE_MAX:
+            self._alone += 1
+            try:
+                return await self.trip(packed, count)
+            finally:
+                self._alone -= 1
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._asked.append(_Asked(packed, count, answer))
         if self._traveller is None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -41,6 +41,10 @@ class Call(msgspec.Struct, frozen=True):
 
     keys: tuple[str, ...]
     args: tuple[str | bytes | int, ...] = ()
+
+
+Run: TypeAlias = tuple[Script, Call]
+"""One run of one script, to be sent along with others."""
 
 
 class ScriptFailed(RuntimeError):

@@ -20,7 +20,7 @@ from hub.domain.ids import Epoch, Topic
 from hub.domain.topics import Namespace, Namespaces, Position, TopicKind
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
-from hub.store.scripts import Call, Script, Scripts, load_script
+from hub.store.scripts import Call, Run, Scripts, load_script
 
 _PUBLISH = load_script("topic_publish")
 _PUBLISH_LATEST = load_script("topic_publish_latest")
@@ -97,11 +97,19 @@ class Topics:
         greatest (rank, id) wins, whatever the order. After StoreUnavailable any of them may have gone out: publish all
         of them again.
         """
-        epoch = new_epoch()
-        calls = [self._publication(publication, epoch) for publication in publications]
-        return [_published(reply) for reply in await self._scripts.run_mixed(calls)]
+        return self.published(await self._scripts.run_mixed(self.publishing(publications)))
 
-    def _publication(self, publication: Publication, epoch: Epoch) -> tuple[Script, Call]:
+    def publishing(self, publications: Sequence[Publication]) -> list[Run]:
+        """Return the script runs of `publish_many`, for those who have others to send along."""
+        epoch = new_epoch()
+        return [self._publication(publication, epoch) for publication in publications]
+
+    @staticmethod
+    def published(replies: Sequence[Any]) -> list[PublishResult]:
+        """Return what the replies to `publishing` mean."""
+        return [_published(reply) for reply in replies]
+
+    def _publication(self, publication: Publication, epoch: Epoch) -> Run:
         topic, keys = publication.topic, self._keys
         options = self.options(topic)
         place = (keys.topic_meta(topic), keys.topic_stream(topic), keys.topic_channel(topic))
