@@ -74,6 +74,8 @@ def tasks_to_redo(decided: Round, *, refused: Collection[Aggregate], waiting: Co
     `refused`: their change was not applied. `waiting`: its change was made before, by a process that did not come to
     the events that were waiting for it: of its events only the one that began it may have its effects before theirs.
     """
+    if not refused and not waiting:
+        return []
     redo = {id(task) for aggregate in refused for task in decided.changed_by[aggregate]}
     for task, decision in decided.decided:
         event = task.incoming.event
@@ -90,6 +92,8 @@ def in_timeline_order(settled: Sequence[tuple[Task, Decision]]) -> list[tuple[Ta
     """
     result = list(settled)
     again = {touches(task.incoming.event).own for task, decision in settled if decision.outcome is Outcome.REPLAYED}
+    if not again:
+        return result
     slots: dict[Aggregate, list[int]] = {}
     for index, (task, _) in enumerate(settled):
         own = touches(task.incoming.event).own

@@ -97,7 +97,7 @@ class Inbox:
         if options is None:
             raise ValueError("the inbox namespace is built in and must be there")
         self._topic_options = (options.history_size, options.history_ttl_s, meta_ttl_s(options, dedupe_window_s))
-        self._lifetimes = (dedupe_window_s, ttl_s, record_ttl_s)
+        self._lifetimes = (dedupe_window_s, ttl_s)
 
     async def add_many(self, entries: Sequence[tuple[UserId, InboxEntry]]) -> list[AddResult]:
         """Add entries and publish each on its inbox, in order and in one round trip; each at most once for its id.
@@ -122,12 +122,11 @@ class Inbox:
             *self._topic_keys(user),
             self._keys.topic_seen(inbox(user), EffectId(entry.id)),
             *(self._keys.inbox(user, part) for part in ("entries", "order", "unread", "collapse")),
-            self._keys.record(user, entry.id),
             self._keys.document(Aggregate(AggregateKind.PERSON, user)),
         )
         expires: str | int = "+inf" if entry.expires_ms is None else entry.expires_ms
         content = (msgspec.json.encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
-        bounds = (entry.event_type, self._size, *self._topic_options, epoch, *self._lifetimes)
+        bounds = (self._size, *self._topic_options, epoch, *self._lifetimes)
         return Call(keys, (*content, *bounds, entry.created_ms))
 
     async def page(

@@ -26,7 +26,7 @@ class Keys:
     prefix: str = "db:"
 
     def _tagged(self, tag: str, name: str) -> str:
-        return f"{self.prefix}{{{tag}}}:{name}"
+        return self.prefix + "{" + tag + "}:" + name
 
     @staticmethod
     def _tag_of(topic: Topic) -> str:

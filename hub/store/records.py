@@ -38,11 +38,12 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What is known of a notification. Times are in Unix ms, None: it has not happened, or nobody knows any more."""
+    """What happened to a notification since it stands in the inbox; when that was, its entry tells.
+
+    Times are in Unix ms, None: it has not happened, or nobody knows any more.
+    """
 
     rule: RuleName | None = None
-    event_type: str = ""
-    added_ms: int | None = None
     seen_ms: int | None = None
     read_ms: int | None = None
     archived_ms: int | None = None
@@ -85,8 +86,6 @@ def _record(fields: dict[str, bytes]) -> Record:
 
     return Record(
         rule=RuleName(fields["rule"].decode()) if "rule" in fields else None,
-        event_type=fields.get("event_type", b"").decode(),
-        added_ms=time_ms("added_ms"),
         seen_ms=time_ms("seen_ms"),
         read_ms=time_ms("read_ms"),
         archived_ms=time_ms("archived_ms"),
