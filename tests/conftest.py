@@ -15,16 +15,24 @@ from tests.services import KAFKA_JARS, run_folder, running, unavailable
 settings.register_profile("quick", max_examples=20, deadline=None)
 
 _TESTS = Path(__file__).parent
-_MARKED_FOLDERS = {"unit", "property", "integration", "acceptance", "browser", "faults"}
+_FOLDERS = ("unit", "property", "integration", "acceptance", "faults", "browser")
+"""In the order in which they run: what is quick first. The browser's comes last because Playwright keeps an event loop
+running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the name of its folder: `pytest -m unit` is `pytest tests/unit`."""
+    """Mark each test with the name of its folder (`pytest -m unit` is `pytest tests/unit`), and run them in our order."""
     for item in items:
-        if item.path.is_relative_to(_TESTS):
-            folder = item.path.relative_to(_TESTS).parts[0]
-            if folder in _MARKED_FOLDERS:
-                item.add_marker(folder)
+        folder = _folder_of(item)
+        if folder:
+            item.add_marker(folder)
+    items.sort(key=lambda item: _FOLDERS.index(_folder_of(item) or "unit"))
+
+
+def _folder_of(item: pytest.Item) -> str:
+    """Return the test's folder below tests/, empty where it has none of ours."""
+    folder = item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
+    return folder if folder in _FOLDERS else ""
 
 
 @pytest.fixture
