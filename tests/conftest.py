@@ -21,7 +21,7 @@ running in the main thread from its first test to the end of the run, where asyn
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the name of its folder (`pytest -m unit` is `pytest tests/unit`), and run them in our order."""
+    """Mark each test with the name of its folder (`pytest -m unit` is `pytest tests/unit`); run them in our order."""
     for item in items:
         folder = _folder_of(item)
         if folder:
