@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Decision, Document, Outcome
 from hub.domain.dispatch import ABSENT, Snapshot, Touch, begins, decide, touches
 from hub.domain.envelope import Incoming
 from hub.domain.rules import Playbook
@@ -61,6 +61,12 @@ def aggregates_of(tasks: Sequence[Task]) -> list[Aggregate]:
             if aggregate is not None:
                 found[aggregate] = None
     return list(found)
+
+
+def customers_of(tasks: Sequence[Task]) -> list[Aggregate]:
+    """Return the people whom the events themselves name: likely to be told something, so worth reading along."""
+    named = (getattr(task.incoming.event.data, "customer_id", None) for task in tasks)
+    return [Aggregate(AggregateKind.PERSON, user) for user in dict.fromkeys(named) if user is not None]
 
 
 def parked_under(tasks: Sequence[Task]) -> set[Aggregate]:

@@ -6,14 +6,15 @@ Every effect is idempotent by its id, so carrying a decision out again, after an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from hub.domain.decisions import Aggregate, AggregateKind, Decision, Publication
+from hub.domain.decisions import Aggregate, AggregateKind, Decision, Document, Publication
 from hub.domain.errors import InputError
 from hub.domain.ids import UserId
 from hub.domain.notifications import InboxEntry, Job, Notification, job_id
-from hub.domain.people import Person, decode_person
+from hub.domain.people import Person, person_of
 from hub.domain.topics import namespace_of
 from hub.observe import NOTIFICATIONS, PUBLISHED, logger
 from hub.service.notifications import Sending
@@ -62,10 +63,15 @@ class Effects:
         self._renderer = renderer
         self._default_locale = default_locale
 
-    async def carry_out(self, decisions: Sequence[Decision]) -> None:
-        """Return when every effect of the decisions is written; all but links and erasures in one round trip."""
+    async def carry_out(
+        self, decisions: Sequence[Decision], *, known: Mapping[Aggregate, Document] = MappingProxyType({})
+    ) -> None:
+        """Return when every effect of the decisions is written; all but links and erasures in one round trip.
+
+        `known` are documents of people that need not be read again.
+        """
         publications = [publication for decision in decisions for publication in decision.publications]
-        prepared = await self._prepare([each for decision in decisions for each in decision.notifications])
+        prepared = await self._prepare([each for decision in decisions for each in decision.notifications], known)
         publishing = self._topics.publishing(publications)
         replies = await self._scripts.run_mixed([*publishing, *self._runs_of(prepared)])
         _count_publications(publications, self._topics.published(replies[: len(publishing)]))
@@ -82,18 +88,20 @@ class Effects:
 
         Raises InputError where one cannot be rendered; the others are sent nevertheless.
         """
-        prepared = await self._prepare(notifications)
+        prepared = await self._prepare(notifications, {})
         results = self._settle(prepared, await self._scripts.run_mixed(self._runs_of(prepared)))
         problems = [result for result in results if isinstance(result, TemplateError)]
         if problems:
             raise InputError("context", str(problems[0]))
         return [result for result in results if isinstance(result, Sending)]
 
-    async def _prepare(self, notifications: Sequence[Notification]) -> list[_Prepared]:
+    async def _prepare(
+        self, notifications: Sequence[Notification], known: Mapping[Aggregate, Document]
+    ) -> list[_Prepared]:
         """Render notifications for the people that they are for."""
         if not notifications:
             return []
-        people = await self.people({notification.user for notification in notifications})
+        people = await self._people({notification.user for notification in notifications}, known)
         return [(each, self._rendered(each, people[each.user])) for each in notifications]
 
     def _runs_of(self, prepared: Sequence[_Prepared]) -> list[Run]:
@@ -114,14 +122,13 @@ class Effects:
             NOTIFICATIONS.labels(rule, outcome).inc(count)
         return results
 
-    async def people(self, users: set[UserId]) -> dict[UserId, Person]:
-        """Return what is known about each of the users, in one round trip."""
-        wanted = sorted(users)
-        documents = await self._documents.read_many([Aggregate(AggregateKind.PERSON, user) for user in wanted])
-        return {
-            user: decode_person(document.body) if document.version else Person(user)
-            for user, document in zip(wanted, documents, strict=True)
-        }
+    async def _people(self, users: set[UserId], known: Mapping[Aggregate, Document]) -> dict[UserId, Person]:
+        """Return what is known about each of the users; who has to be read is read in one round trip."""
+        aggregates = {user: Aggregate(AggregateKind.PERSON, user) for user in users}
+        unread = [aggregate for aggregate in aggregates.values() if aggregate not in known]
+        read = zip(unread, await self._documents.read_many(unread) if unread else (), strict=True)
+        documents = {**known, **dict(read)}
+        return {user: person_of(documents[aggregate], user) for user, aggregate in aggregates.items()}
 
     def _rendered(self, notification: Notification, person: Person) -> _Rendered:
         if person.erased:

@@ -26,6 +26,7 @@ from hub.service.batch import (
     Round,
     Task,
     aggregates_of,
+    customers_of,
     decide_round,
     event_time,
     in_timeline_order,
@@ -134,7 +135,8 @@ class Ingest:
 
     async def _round(self, tasks: Sequence[Task], outcomes: list[Outcome]) -> list[Task]:
         """Decide the tasks once, write what was decided and return the tasks that are left, in order."""
-        decided = self._decide(tasks, await self._read(tasks))
+        documents = await self._read(tasks)
+        decided = self._decide(tasks, documents)
         again = await self._park(decided, outcomes)
         heard = parked_under(tasks)
         waiting = await self._waiting(decided.replayed - heard)
@@ -143,13 +145,16 @@ class Ingest:
         redo = tasks_to_redo(decided, refused=written.refused, waiting=waiting.keys())
         redone = {id(task) for task in redo}
         settled = [(task, decision) for task, decision in decided.decided if id(task) not in redone]
-        await self._effects.carry_out([decision for _, decision in in_timeline_order(settled)])
+        unchanged = {
+            aggregate: document for aggregate, document in documents.items() if aggregate not in decided.changes
+        }
+        await self._effects.carry_out([decision for _, decision in in_timeline_order(settled)], known=unchanged)
         await self._settle(settled, outcomes)
         first = sorted([*written.overtaken, *chain.from_iterable(waiting.values())], key=event_time)
         return [*first, *redo, *again, *sorted([*written.woken, *decided.woken], key=event_time), *decided.later]
 
     async def _read(self, tasks: Sequence[Task]) -> dict[Aggregate, Document]:
-        aggregates = aggregates_of(tasks)
+        aggregates = list(dict.fromkeys([*aggregates_of(tasks), *customers_of(tasks)]))
         return dict(zip(aggregates, await self._documents.read_many(aggregates), strict=True))
 
     def _decide(self, tasks: Sequence[Task], documents: dict[Aggregate, Document]) -> Round:

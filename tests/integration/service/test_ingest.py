@@ -147,7 +147,7 @@ async def test_effects_that_a_crash_cut_off_are_made_up_for_in_order(
     assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
 
 
-async def _nothing(*_: object) -> None:
+async def _nothing(*_: Any, **__: Any) -> None:
     """What is left of a call when the process dies before it."""
 
 
