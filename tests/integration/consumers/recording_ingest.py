@@ -15,6 +15,8 @@ class RecordingIngest:
     """Stands for Redis and everything that writes to it."""
 
     life: str = "first-life"
+    dies_after: int = 0
+    """So many events later Redis is restarted: it has another life. 0: never."""
     down: bool = False
     delay_s: float = 0.0
     poison: frozenset[str] = frozenset()
@@ -33,6 +35,8 @@ class RecordingIngest:
                 raise LookupError(incoming.event.id)
         self.seen += [incoming.event.id for incoming in batch]
         self.places += [incoming.origin.place for incoming in batch]
+        if self.dies_after and len(self.seen) >= self.dies_after:
+            self.life, self.dies_after = "second-life", 0
 
     async def reject(self, letters: Sequence[Rejected], /) -> None:
         self._require_up()

@@ -82,10 +82,8 @@ async def test_a_restart_of_redis_before_the_commit_has_everything_processed_aga
     kafka_bootstrap: str, topic: str
 ) -> None:
     await produce_events(kafka_bootstrap, topic, ids("a", 10))
-    ingest = RecordingIngest()
+    ingest = RecordingIngest(dies_after=10)
     async with consuming(kafka_settings(kafka_bootstrap, topic), ingest, fsync_interval_s=1.5):
-        await until(lambda: len(ingest.seen) == 10)
-        ingest.life = "second-life"
         await until(lambda: len(ingest.seen) == 20)
         assert await committed(kafka_bootstrap, topic) == 0
     assert ingest.seen == ids("a", 10) * 2
@@ -97,7 +95,7 @@ async def test_a_restart_of_redis_while_a_batch_is_being_written_loses_none_befo
 ) -> None:
     await produce_events(kafka_bootstrap, topic, ids("a", 10))
     ingest = RecordingIngest()
-    async with consuming(kafka_settings(kafka_bootstrap, topic), ingest, fsync_interval_s=0.5):
+    async with consuming(kafka_settings(kafka_bootstrap, topic), ingest, fsync_interval_s=3.0):
         await until(lambda: len(ingest.seen) == 10)
         ingest.delay_s = 1.0
         await produce_events(kafka_bootstrap, topic, [f"a-1{number:03}" for number in range(10)])
