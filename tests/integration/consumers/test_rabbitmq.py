@@ -102,7 +102,7 @@ async def test_a_restart_of_redis_before_the_acknowledgement_has_everything_proc
         await until(lambda: consumer.ready)
         await publish_events(settings, ids("a", 10))
         await until(lambda: len(ingest.seen) >= 10)
-        ingest.delay_s = 0.3
+        ingest.delay_s = 0.05  # for each batch, and there may be one for each message
         await publish_events(settings, ids("b", 10))
         await until(lambda: ingest.seen.count("b-0009") >= 1 and ingest.seen.count("a-0009") == 2)
     assert ingest.first_times() == ids("a", 10) + ids("b", 10)
