@@ -25,6 +25,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.parked import Parked
+from hub.store.presence import Presence
 from hub.store.records import Records
 from hub.store.scripts import Scripts
 from hub.store.suppressions import Suppressions
@@ -52,6 +53,7 @@ class Stores:
     dead_letters: DeadLetters
     idempotency: Idempotency
     suppressions: Suppressions
+    presence: Presence
 
 
 @asynccontextmanager
@@ -95,6 +97,7 @@ def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
         dead_letters=dead_letters,
         idempotency=Idempotency(redis, scripts, keys),
         suppressions=Suppressions(redis, keys),
+        presence=Presence(scripts, keys),
     )
 
 

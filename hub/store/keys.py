@@ -57,6 +57,10 @@ class Keys:
         """Pub/sub channel of a topic."""
         return self._tagged(self._tag_of(topic), "live")
 
+    def presence(self, topic: Topic, part: str) -> str:
+        """One of the structures of a topic's presence: expiry, entries, users."""
+        return self._tagged(self._tag_of(topic), f"presence:{part}")
+
     # Aggregates
 
     def document(self, aggregate: Aggregate) -> str:

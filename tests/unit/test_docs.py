@@ -222,7 +222,7 @@ ARGUMENTS: dict[str, Any] = {
     "shard": "N",
     "topic": Topic("TOPIC"),
 }
-PARTS = {"inbox": "entries", "jobs": "due", "dead_letters": "index"}
+PARTS = {"inbox": "entries", "jobs": "due", "dead_letters": "index", "presence": "expiry"}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in inspect.getmembers(Keys, inspect.isfunction) if name[0] != "_"])

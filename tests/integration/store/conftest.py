@@ -16,6 +16,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.parked import Parked
+from hub.store.presence import Presence
 from hub.store.records import Records
 from hub.store.scripts import Scripts
 from hub.store.topics import Topics
@@ -98,6 +99,11 @@ def records(redis: Redis, scripts: Scripts, keys: Keys) -> Records:
 @pytest.fixture
 def jobs(redis: Redis, keys: Keys, dead_letters: DeadLetters, records: Records, clock: FakeClock) -> Jobs:
     return Jobs(redis, Scripts(redis), keys, dead_letters, records, shards=2, dedupe_window_s=60, clock=clock)
+
+
+@pytest.fixture
+def presence(scripts: Scripts, keys: Keys, clock: FakeClock) -> Presence:
+    return Presence(scripts, keys, ttl_s=60, clock=clock)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys
 from hub.store.parked import Parked
+from hub.store.presence import Attendance, Presence
 from hub.store.records import Attempt, Records
 from hub.store.scripts import Call, Script, Scripts
 from hub.store.topics import Topics
@@ -63,6 +64,7 @@ class Store:
         self.records = Records(redis, recorder, keys)
         self.jobs = Jobs(redis, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
         self.idempotency = Idempotency(redis, recorder, keys)
+        self.presence = Presence(recorder, keys)
 
 
 USES: dict[str, Callable[[Store], Awaitable[object]]] = {
@@ -86,6 +88,9 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "begin": lambda s: s.jobs.begin(CLAIMED),
     "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=JOB, outcome="delivered"),
     "retry": lambda s: s.jobs.retry(CLAIMED, 0, "busy"),
+    "presence": lambda s: s.presence.change_many([Attendance(Topic(t), left=("c",)) for t in TOPICS]),
+    "members": lambda s: s.presence.members(Topic("inbox:ada")),
+    "present": lambda s: s.presence.stats(Topic("inbox:ada")),
     "key": lambda s: s.idempotency.begin("shop", "key {x}", "f"),
     "answer": lambda s: s.idempotency.finish(CLAIM, b""),
 }
