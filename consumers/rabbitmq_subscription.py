@@ -97,15 +97,16 @@ class RabbitSubscription:
                 await self._take(held, stopping)
 
     async def _next(self) -> _Held | None:
-        if self._again:
-            return self._again.popleft()
-        if not self._arrived:
+        if not (self._again or self._arrived):
             self._arrival.clear()
             try:
                 async with asyncio.timeout(_POLL_LIMIT_S):
                     await self._arrival.wait()
             except TimeoutError:
                 return None
+        # Looked at after the wait: a replay may have begun in it, and what arrived goes behind that.
+        if self._again:
+            return self._again.popleft()
         size = min(len(self._arrived), self._batch_max_messages)
         some = [self._arrived.popleft() for _ in range(size)]
         batch = decode_all(some, source=Source.RABBITMQ, received_ms=self._clock_ms())
@@ -176,3 +177,4 @@ class RabbitSubscription:
         in_hand = (self._in_hand,) if self._in_hand is not None else ()
         # The batch in hand once more too: entering the ledger first, it would acknowledge those before it.
         self._again = deque((*marks, *in_hand, *self._again))
+        self._arrival.set()
