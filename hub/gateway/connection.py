@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
 from websockets.frames import Frame, Opcode
@@ -21,16 +21,16 @@ from hub.domain.topics import Position
 from hub.gateway.arrivals import Ask, Seats
 from hub.gateway.audience import topics_of
 from hub.gateway.commands import call, join, read_history
-from hub.gateway.frames import close_frame, holds_whole_messages, text_frame
+from hub.gateway.formats import WebSocketFormat
+from hub.gateway.frames import close_frame, holds_whole_messages
 from hub.gateway.subscriptions import Subscription
 from hub.gateway.worker import Worker
 from hub.protocol import codes
-from hub.protocol.codec import PING, decode_frame, join_lines
 from hub.protocol.codes import CommandError, Disconnect
 from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
 from hub.protocol.session import Session, State
+from hub.protocol.wire import Message
 
-_PING_FRAME = text_frame(PING)
 _CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
 _SLOW_TIMEOUT_S = 30.0
@@ -41,6 +41,16 @@ _EXPIRY_GRACE_S = 2.0
 
 def _nowhere(_: bytes) -> None:
     """What is written after the end."""
+
+
+def _is_text(payload: bytes | bytearray) -> bool:
+    if payload.isascii():
+        return True
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class Connection(asyncio.Protocol):
@@ -56,6 +66,7 @@ class Connection(asyncio.Protocol):
         "_pinged",
         "_transport",
         "_worker",
+        "format",
         "paused",
         "session",
         "slot",
@@ -64,8 +75,9 @@ class Connection(asyncio.Protocol):
 
     write: Callable[[bytes], None]
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, spoken: WebSocketFormat) -> None:
         self._worker = worker
+        self.format = spoken
         self._transport: asyncio.Transport | None = None
         self._parser: Parser | None = None
         self._fragments: bytearray | None = None
@@ -167,27 +179,25 @@ class Connection(asyncio.Protocol):
         data = bytes(frame.data)
         if self._closing:
             return
-        if opcode is Opcode.TEXT and final:
-            self._text(data)
-        elif opcode is Opcode.BINARY:
-            self.perform(self.session.close(codes.INAPPROPRIATE_PROTOCOL))
-        elif opcode is Opcode.TEXT:
-            self._fragments = bytearray(data)
+        if opcode is self.format.opcode:
+            if final:
+                self._message(data)
+            else:
+                self._fragments = bytearray(data)
         elif opcode is Opcode.CONT and self._fragments is not None:
             self._fragments += data
             if final:
                 whole, self._fragments = self._fragments, None
-                self._text(whole)
+                self._message(whole)
+        elif opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            self.perform(self.session.close(codes.INAPPROPRIATE_PROTOCOL))
 
-    def _text(self, text: bytes | bytearray) -> None:
-        if not text.isascii():
-            try:
-                text.decode()
-            except UnicodeDecodeError:
-                self.perform(self.session.close(codes.INVALID_TEXT))
-                return
+    def _message(self, payload: bytes | bytearray) -> None:
+        if self.format.opcode is Opcode.TEXT and not _is_text(payload):
+            self.perform(self.session.close(codes.INVALID_TEXT))
+            return
         now_s = self._worker.now_s()
-        commands = decode_frame(text)
+        commands = self.format.codec.decode(payload)
         if not commands:
             self.perform(self.session.close(codes.BAD_REQUEST))
             return
@@ -200,13 +210,13 @@ class Connection(asyncio.Protocol):
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Carry effects out in order; what is to be sent goes into one frame."""
-        lines: list[bytes] = []
+        messages: list[Message] = []
         for effect in effects:
             match effect:
-                case Send(line):
-                    lines.append(line)
+                case Send(message):
+                    messages.append(message)
                 case Close(why):
-                    self._flush(lines)
+                    self._flush(messages)
                     self._close(why)
                     return
                 case Leave(seat):
@@ -223,12 +233,11 @@ class Connection(asyncio.Protocol):
                     self._worker.spawn(call(self, self._worker, effect))
                 case _:
                     assert_never(effect)
-        self._flush(lines)
+        self._flush(messages)
 
-    def _flush(self, lines: list[bytes]) -> None:
-        if lines and not self._closing:
-            self.write(text_frame(lines[0] if len(lines) == 1 else join_lines(lines)))
-            lines.clear()
+    def _flush(self, messages: Sequence[Message]) -> None:
+        if messages and not self._closing:
+            self.write(self.format.frame(messages))
 
     def _leave(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -338,7 +347,7 @@ class Connection(asyncio.Protocol):
             self._pinged = False
             self._due_s = now_s + max(0.0, limits.ping_s - settings.pong_timeout_s)
         else:
-            self.write(_PING_FRAME)
+            self.write(self.format.ping_frame)
             self._awaiting_pong = self._pinged = True
             self._due_s = now_s + min(settings.pong_timeout_s, limits.ping_s)
         self._wake()

@@ -17,6 +17,7 @@ from websockets.http11 import Request
 
 from hub.gateway.admission import Admission
 from hub.gateway.connection import Connection
+from hub.gateway.formats import JSON
 from hub.gateway.handshake import SWITCHING, BadHead, Handshake, asks_for_websocket, parse_head, refusal
 from hub.gateway.worker import Worker
 
@@ -50,7 +51,7 @@ class Reception:
         if response.status_code != SWITCHING:
             worker.tally.accepted[f"refused_{response.status_code}"] += 1
             return response.serialize()
-        connection = Connection(worker)
+        connection = Connection(worker, JSON)
         connection.adopt(transport, response.serialize())
         return connection
 

@@ -1,8 +1,9 @@
 """From a pub/sub message to the sockets of its subscribers.
 
-A publication is encoded once, and the same bytes are written to everybody. Topics with few subscribers are written at
-once, inside the read. Those with many are written in slices, a slice of one topic after a slice of another and the
-loop's other work in between, so that a broadcast never holds up one person's message.
+A publication is encoded once in each format that its subscribers speak, and the same bytes are written to all of them.
+Topics with few subscribers are written at once, inside the read. Those with many are written in slices, a slice of one
+topic after a slice of another and the loop's other work in between, so that a broadcast never holds up one person's
+message.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections.abc import Callable, Sequence
 
 from hub.domain.ids import Epoch
 from hub.domain.topics import Position, TopicKind
-from hub.gateway.frames import text_frame
+from hub.gateway.formats import Format
 from hub.gateway.recovery import Recovery
 from hub.gateway.subscriptions import Broadcast, LiveTopic, Subscription
 from hub.gateway.tally import Tally
 from hub.observe import logger
-from hub.protocol.codec import encode_publication
+from hub.protocol.wire import publication
 
 _SLICE = 100
 """Sockets written to before others get their turn: about a millisecond."""
@@ -61,13 +62,13 @@ class FanOut:
             self._note(topic, position)
         if not topic.subscribers:
             return
-        frame = text_frame(encode_publication(topic.name, data, position.offset))
-        publication = Broadcast(frame, position.offset, origin_ms=origin_ms, read_s=read_s)
+        push = publication(topic.name, data, position.offset)
+        broadcast = Broadcast(push, position.offset, origin_ms=origin_ms, read_s=read_s)
         if topic.backlog is None and len(topic.subscribers) <= _SLICE:
-            self._write(topic, publication, topic.subscribers)
-            self._done(publication)
+            self._write(topic, broadcast, topic.subscribers)
+            self._done(broadcast)
         else:
-            self._enqueue(topic, publication)
+            self._enqueue(topic, broadcast)
 
     def _note(self, topic: LiveTopic, position: Position) -> None:
         before = topic.head
@@ -79,7 +80,7 @@ class FanOut:
         elif position.offset > before + 1 and topic.subscribers and topic.kind is not TopicKind.LATEST:
             self._tally.gaps["offset"] += 1
 
-    def _enqueue(self, topic: LiveTopic, publication: Broadcast) -> None:
+    def _enqueue(self, topic: LiveTopic, broadcast: Broadcast) -> None:
         if topic.backlog is None:
             topic.backlog = deque()
             if not self._busy:
@@ -91,23 +92,23 @@ class FanOut:
         elif len(backlog) >= _BACKLOG:
             # Keep the one that is under way. The rest is read from the stream as soon as a later one shows the gap.
             del backlog[1]
-        backlog.append(publication)
+        backlog.append(broadcast)
 
     def _step(self) -> None:
         """Write one slice of the topic whose turn it is."""
         topic = self._busy[0]
         backlog = topic.backlog
         if backlog:
-            publication = backlog[0]
-            if publication.subscribers is None:
+            broadcast = backlog[0]
+            if broadcast.subscribers is None:
                 # Who joins or leaves from here on shows in offsets and `attached`.
-                publication.subscribers = [*topic.subscribers]
-            until = publication.at + _SLICE
-            self._write(topic, publication, publication.subscribers[publication.at : until])
-            publication.at = until
-            if until >= len(publication.subscribers):
+                broadcast.subscribers = [*topic.subscribers]
+            until = broadcast.at + _SLICE
+            self._write(topic, broadcast, broadcast.subscribers[broadcast.at : until])
+            broadcast.at = until
+            if until >= len(broadcast.subscribers):
                 backlog.popleft()
-                self._done(publication)
+                self._done(broadcast)
         self._busy.popleft()
         if backlog:
             self._busy.append(topic)
@@ -116,12 +117,13 @@ class FanOut:
         if self._busy:
             self._call_soon(self._step)
 
-    def _write(self, topic: LiveTopic, publication: Broadcast, subscribers: Sequence[Subscription]) -> None:
-        frame = publication.frame
-        offset = publication.offset
+    def _write(self, topic: LiveTopic, broadcast: Broadcast, subscribers: Sequence[Subscription]) -> None:
+        offset = broadcast.offset
         exact = topic.kind is not TopicKind.LATEST
         written = 0
         behind: list[Subscription] = []
+        spoken: Format | None = None
+        frame = b""
         for subscription in subscribers:
             receiver = subscription.receiver
             if offset:
@@ -136,13 +138,16 @@ class FanOut:
                 subscription.offset = offset
             elif receiver.paused or subscription.index < 0:
                 continue
+            if receiver.format is not spoken:
+                spoken = receiver.format
+                frame = broadcast[spoken]
             receiver.write(frame)
             written += 1
         self._tally.live += written
         for subscription in behind:
             self._recovery.request(subscription)
 
-    def _done(self, publication: Broadcast) -> None:
-        self._tally.fan_out.add(self._clock_s() - publication.read_s)
-        if publication.origin_ms:
-            self._tally.event_to_socket.add(max(0, self._unix_ms() - publication.origin_ms) / 1000)
+    def _done(self, broadcast: Broadcast) -> None:
+        self._tally.fan_out.add(self._clock_s() - broadcast.read_s)
+        if broadcast.origin_ms:
+            self._tally.event_to_socket.add(max(0, self._unix_ms() - broadcast.origin_ms) / 1000)

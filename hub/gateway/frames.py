@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 
 _FIN = 0x80
-_TEXT = 0x1
 _CLOSE = 0x8
 _MASKED = 0x80
 _TWO_BYTES = 126
@@ -13,11 +12,15 @@ _EIGHT_BYTES = 127
 _CONTROL = 0x8
 _MASK_LENGTH = 4
 _MAX_REASON_BYTES = 123
+_medium_head = struct.Struct("!BBH").pack
 
 
-def text_frame(payload: bytes) -> bytes:
-    """Return one whole text frame."""
-    return _head(_FIN | _TEXT, len(payload)) + payload
+def data_frame(opcode: int, payload: bytes) -> bytes:
+    """Return one whole frame: `opcode` 1 of text, 2 of binary data."""
+    length = len(payload)
+    if _TWO_BYTES <= length <= 0xFFFF:  # noqa: PLR2004 - what two bytes hold; nearly every publication
+        return _medium_head(_FIN | opcode, _TWO_BYTES, length) + payload
+    return _head(_FIN | opcode, length) + payload
 
 
 def close_frame(code: int, reason: str) -> bytes:
@@ -30,7 +33,7 @@ def _head(first: int, length: int) -> bytes:
     if length < _TWO_BYTES:
         return bytes((first, length))
     if length <= 0xFFFF:  # noqa: PLR2004 - what two bytes hold
-        return struct.pack("!BBH", first, _TWO_BYTES, length)
+        return _medium_head(first, _TWO_BYTES, length)
     return struct.pack("!BBQ", first, _EIGHT_BYTES, length)
 
 

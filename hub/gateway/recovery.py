@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 
 from hub.domain.errors import StoreUnavailable
 from hub.domain.topics import Position, TopicKind
-from hub.gateway.frames import text_frame
-from hub.gateway.ports import Page, Stored, Topics
+from hub.gateway.formats import Frames
+from hub.gateway.ports import Page, Topics
 from hub.gateway.subscriptions import LiveTopic, Subscription
 from hub.gateway.tally import Tally
 from hub.observe import logger
-from hub.protocol.codec import encode_publication
+from hub.protocol import wire
 
 _PAGE = 100
 _WORKERS = 8
@@ -116,11 +116,11 @@ class Recovery:
             publications = publications[-1:]
         written = 0
         for publication in publications:
-            frame = _frame(topic, publication)
+            frames = Frames(wire.publication(topic.name, publication.data, publication.offset))
             for subscription in ready:
                 if _takes(subscription, publication.offset):
                     subscription.offset = publication.offset
-                    subscription.receiver.write(frame)
+                    subscription.receiver.write(frames[subscription.receiver.format])
                     written += 1
                     if written % _SLICE == 0:
                         await asyncio.sleep(0)
@@ -156,7 +156,3 @@ def _skip_trimmed(topic: LiveTopic, ready: Sequence[Subscription], first: int) -
 def _give_up(subscription: Subscription) -> None:
     subscription.topic.remove(subscription)
     subscription.receiver.insufficient(subscription)
-
-
-def _frame(topic: LiveTopic, publication: Stored) -> bytes:
-    return text_frame(encode_publication(topic.name, publication.data, publication.offset))

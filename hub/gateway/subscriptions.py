@@ -11,6 +11,8 @@ from typing import Protocol
 
 from hub.domain.ids import Epoch, Topic
 from hub.domain.topics import Namespace, Position, TopicKind
+from hub.gateway.formats import Format, Frames
+from hub.protocol.wire import Push
 
 NOWHERE = -1
 UNKNOWN = Epoch("?")
@@ -22,6 +24,10 @@ class Receiver(Protocol):
 
     paused: bool
     """Its socket takes no more for now: write nothing, it will ask for what it missed."""
+
+    @property
+    def format(self) -> Format:
+        """What it is to be written in."""
 
     def write(self, frame: bytes) -> None:
         """Write one or more whole frames."""
@@ -55,13 +61,13 @@ class Subscription:
         return self.index != NOWHERE and self.offset < self.topic.head and self.topic.recoverable
 
 
-class Broadcast:
+class Broadcast(Frames):
     """One publication on its way to the subscribers there were when its turn came."""
 
-    __slots__ = ("at", "frame", "offset", "origin_ms", "read_s", "subscribers")
+    __slots__ = ("at", "offset", "origin_ms", "read_s", "subscribers")
 
-    def __init__(self, frame: bytes, offset: int, *, origin_ms: int, read_s: float) -> None:
-        self.frame = frame
+    def __init__(self, push: Push, offset: int, *, origin_ms: int, read_s: float) -> None:
+        self.messages = (push,)
         self.offset = offset
         self.origin_ms = origin_ms
         self.read_s = read_s

@@ -9,12 +9,13 @@ from msgspec import Struct
 from hub.domain.ids import Topic
 from hub.domain.topics import Position
 from hub.protocol.codes import Disconnect
+from hub.protocol.wire import Message
 
 
 class Send(Struct, frozen=True, gc=False):
-    """Write one line. Lines of the same call are sent in one frame."""
+    """Tell the client. Messages of the same call are sent in one frame."""
 
-    line: bytes
+    message: Message
 
 
 class Authenticate(Struct, frozen=True):

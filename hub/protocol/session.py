@@ -20,10 +20,10 @@ from hub.domain.ids import Epoch, Topic
 from hub.domain.permission import Identity
 from hub.domain.topics import Position, is_valid
 from hub.protocol import codes, wire
-from hub.protocol.codec import Malformed, encode_error, encode_reply, encode_unsubscribe
+from hub.protocol.codec import Malformed
 from hub.protocol.codes import CommandError, Disconnect, Unsubscribed
 from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
-from hub.protocol.wire import Command, Reply
+from hub.protocol.wire import Command, Error, Push, Reply, UnsubscribePush
 
 Seat = TypeVar("Seat")
 """What the adapter holds for an established subscription; opaque here."""
@@ -287,7 +287,7 @@ class Session(Generic[Seat]):
         """End a client's subscription, whose seat is gone already."""
         if self.subscriptions.pop(topic, None) is None or self.state is not State.CONNECTED:
             return []
-        return [Send(encode_unsubscribe(topic, why))]
+        return [Send(Push(topic, unsubscribe=UnsubscribePush(why.code, why.reason)))]
 
     def close(self, why: Disconnect) -> list[Effect]:
         """End the conversation."""
@@ -315,11 +315,11 @@ _PONG = Command()
 
 
 def _reply(reply: Reply) -> Send:
-    return Send(encode_reply(reply))
+    return Send(reply)
 
 
 def _error(command_id: int, error: CommandError) -> Send:
-    return Send(encode_error(command_id, error))
+    return Send(Reply(command_id, error=Error(error.code, error.message, error.temporary)))
 
 
 def _position(epoch: str, offset: int) -> Position:

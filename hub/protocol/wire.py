@@ -186,7 +186,7 @@ class UnsubscribePush(Struct, frozen=True):
 
 
 class Push(_Sent, frozen=True):
-    """Something the client did not ask for."""
+    """Something the client did not ask for. `channel` and one of the others are set."""
 
     channel: str
     pub: Publication | None = None
@@ -197,6 +197,15 @@ class Pushed(Struct, frozen=True):
     """The envelope of a push."""
 
     push: Push
+
+
+Message = Reply | Push
+"""What a client is sent."""
+
+
+def publication(topic: str, data: bytes, offset: int) -> Push:
+    """Return the push of one publication. `data` is one JSON value; `offset` 0 stands for a topic without history."""
+    return Push(topic, pub=Publication(Raw(data), offset))
 
 
 def raw(data: bytes | Raw) -> Raw:

@@ -9,6 +9,7 @@ from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import Epoch, Topic
 from hub.domain.topics import Namespace, Position, TopicKind
 from hub.gateway.fanout import FanOut
+from hub.gateway.formats import JSON, Format
 from hub.gateway.recovery import Recovery
 from hub.gateway.subscriptions import LiveTopic, Subscription
 from hub.gateway.tally import Tally
@@ -75,6 +76,7 @@ class Client:
     """A receiver. `offsets` and `data` are what it was given, `told` whether it knows that it missed something."""
 
     paused: bool = False
+    format: Format = JSON
     pause_after: int = 10_000
     """Writes until its socket is full."""
     offsets: list[int] = field(default_factory=list)

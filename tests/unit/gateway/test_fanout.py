@@ -1,6 +1,11 @@
+from collections.abc import Sequence
+
+import pytest
+
 from hub.domain.topics import TopicKind
 from hub.gateway.fanout import FanOut
 from hub.gateway.subscriptions import LiveTopic
+from hub.protocol.wire import Message
 from tests.unit.gateway.stream import Client, Stage
 
 
@@ -16,6 +21,49 @@ def test_everybody_gets_the_same_bytes() -> None:
     stage.publish(b"1")
     assert len({id(frame) for frame in written}) == 1
     assert len(written) == 3
+
+
+class Noted:
+    """A format that notes what it is asked to encode."""
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.encoded: list[Message] = []
+
+    def frame(self, messages: Sequence[Message]) -> bytes:
+        self.encoded += messages
+        return self.name
+
+
+class Reader(Client):
+    """Notes the frames themselves."""
+
+    def write(self, frame: bytes) -> None:
+        self.data.append(frame)
+
+
+@pytest.mark.parametrize("count", [2, 150])
+def test_a_publication_is_encoded_once_in_each_format_that_is_spoken(count: int) -> None:
+    stage, formats, unspoken = Stage(), [Noted(b"a"), Noted(b"b")], Noted(b"c")
+    readers = [Reader(format=formats[number % 2]) for number in range(count)]
+    for reader in readers:
+        stage.join(reader)
+    stage.publish(b"1")
+    stage.run_slices()
+    assert [reader.data for reader in readers] == [[b"a"], [b"b"]] * (count // 2)
+    assert [len(wanted.encoded) for wanted in (*formats, unspoken)] == [1, 1, 0]
+
+
+async def test_what_was_missed_is_read_in_the_format_that_is_spoken() -> None:
+    stage, formats = Stage(), [Noted(b"a"), Noted(b"b")]
+    for _ in range(3):
+        stage.publish(b"1")
+    readers = [Reader(format=wanted) for wanted in (*formats, *formats)]
+    for reader in readers:
+        stage.join(reader, offset=1)
+    await stage.catch_up()
+    assert [reader.data for reader in readers] == [[b"a"] * 2, [b"b"] * 2] * 2
+    assert [len(wanted.encoded) for wanted in formats] == [2, 2]
 
 
 def test_a_few_are_written_at_once_and_many_in_slices() -> None:

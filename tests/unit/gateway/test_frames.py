@@ -1,12 +1,13 @@
 import pytest
 from websockets.frames import Frame, Opcode
 
-from hub.gateway.frames import close_frame, holds_whole_messages, text_frame
+from hub.gateway.frames import close_frame, data_frame, holds_whole_messages
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
-def test_a_text_frame_is_what_the_library_would_write(size: int) -> None:
-    assert text_frame(b"x" * size) == Frame(Opcode.TEXT, b"x" * size).serialize(mask=False)
+@pytest.mark.parametrize("opcode", [Opcode.TEXT, Opcode.BINARY])
+def test_a_frame_is_what_the_library_would_write(opcode: Opcode, size: int) -> None:
+    assert data_frame(opcode, b"x" * size) == Frame(opcode, b"x" * size).serialize(mask=False)
 
 
 def test_a_long_close_reason_is_cut_between_characters() -> None:
@@ -38,7 +39,7 @@ def test_a_part_of_a_frame_does_not(cut: int) -> None:
     [
         _from_client(b"x", fin=False),
         _from_client(b"x", opcode=Opcode.CONT),
-        text_frame(b"unmasked"),
+        data_frame(Opcode.TEXT, b"unmasked"),
         _from_client(b"x" * 70_000),
     ],
     ids=["first fragment", "later fragment", "unmasked", "large"],

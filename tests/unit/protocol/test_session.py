@@ -8,12 +8,13 @@ from hub.domain.ids import Epoch, Topic, UserId
 from hub.domain.permission import Identity, Role
 from hub.domain.topics import Position
 from hub.protocol import codes
-from hub.protocol.codec import decode_frame
 from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
+from hub.protocol.json_codec import JsonCodec
 from hub.protocol.session import Limits, Session, State
 from hub.protocol.wire import Done, Reply, SubscribeResult
 
 ANN = Identity(UserId("ann"), Role.SHOPPER)
+JSON = JsonCodec()
 START = SubscribeResult("e", 3, recoverable=True)
 LOG = Topic("log:1")
 
@@ -24,7 +25,7 @@ def fresh(**limits: Any) -> Session[str]:
 
 def receive(session: Session[str], *commands: Any, now_s: float = 0.0) -> list[Effect]:
     lines = "\n".join(json.dumps(command) for command in commands).encode()
-    return [effect for command in decode_frame(lines) for effect in session.receive(command, now_s)]
+    return [effect for command in JSON.decode(lines) for effect in session.receive(command, now_s)]
 
 
 def connected(identity: Identity = ANN, **limits: Any) -> Session[str]:
@@ -36,7 +37,7 @@ def connected(identity: Identity = ANN, **limits: Any) -> Session[str]:
 
 
 def sent(effects: Iterable[Effect]) -> list[Any]:
-    return [json.loads(effect.line) for effect in effects if isinstance(effect, Send)]
+    return [json.loads(JSON.encode([effect.message])) for effect in effects if isinstance(effect, Send)]
 
 
 def test_a_connect_command_is_to_be_authenticated() -> None:

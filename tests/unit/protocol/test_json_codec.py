@@ -2,21 +2,26 @@ import json
 
 import pytest
 
-from hub.protocol.codec import (
-    Malformed,
-    decode_frame,
-    encode_error,
-    encode_publication,
-    encode_reply,
-    encode_unsubscribe,
+from hub.protocol.codec import Malformed
+from hub.protocol.json_codec import JsonCodec
+from hub.protocol.wire import (
+    Command,
+    ConnectRequest,
+    Done,
+    Error,
+    Push,
+    Reply,
+    SubscribeRequest,
+    UnsubscribePush,
+    publication,
 )
-from hub.protocol.codes import UNSUBSCRIBED_INSUFFICIENT, permission_denied, token_expired
-from hub.protocol.wire import Command, ConnectRequest, Done, Reply, SubscribeRequest
+
+JSON = JsonCodec()
 
 
 def test_a_frame_holds_several_commands() -> None:
     frame = b'{"id":1,"connect":{"token":"t"}}\n{"id":2,"subscribe":{"channel":"c","recover":true,"offset":3}}\n{}'
-    assert decode_frame(frame) == [
+    assert JSON.decode(frame) == [
         Command(id=1, connect=ConnectRequest(token="t")),
         Command(id=2, subscribe=SubscribeRequest(channel="c", recover=True, offset=3)),
         Command(),
@@ -24,7 +29,7 @@ def test_a_frame_holds_several_commands() -> None:
 
 
 def test_fields_that_are_not_served_are_ignored() -> None:
-    (command,) = decode_frame(b'{"id":1,"subscribe":{"channel":"c","delta":"fossil","tf":{"op":"and"}},"new":[1]}')
+    (command,) = JSON.decode(b'{"id":1,"subscribe":{"channel":"c","delta":"fossil","tf":{"op":"and"}},"new":[1]}')
     assert command == Command(id=1, subscribe=SubscribeRequest(channel="c"))
 
 
@@ -42,34 +47,42 @@ def test_fields_that_are_not_served_are_ignored() -> None:
     ],
 )
 def test_a_line_that_is_no_command_spoils_only_itself(line: bytes, command_id: int) -> None:
-    before, malformed, after = decode_frame(b'{"id":1}\n' + line + b'\n{"id":2}')
+    before, malformed, after = JSON.decode(b'{"id":1}\n' + line + b'\n{"id":2}')
     assert (before, after) == (Command(id=1), Command(id=2))
     assert isinstance(malformed, Malformed)
     assert malformed.id == command_id
 
 
 def test_a_publication_is_one_line_whatever_its_data_looks_like() -> None:
-    line = encode_publication("log:ü", b'{\n "a": "b\\nc"\n}', 5)
+    line = JSON.encode([publication("log:ü", b'{\n "a": "b\\nc"\n}', 5)])
     assert b"\n" not in line
     assert json.loads(line) == {"push": {"channel": "log:ü", "pub": {"data": {"a": "b\nc"}, "offset": 5}}}
 
 
 def test_a_publication_without_history_has_no_offset() -> None:
-    assert json.loads(encode_publication("t", b"1", 0))["push"]["pub"] == {"data": 1}
+    assert json.loads(JSON.encode([publication("t", b"1", 0)]))["push"]["pub"] == {"data": 1}
 
 
 def test_an_error_says_whether_it_passes() -> None:
-    assert json.loads(encode_error(3, permission_denied())) == {
+    lasting, passing = Error(103, "permission denied"), Error(109, "token expired", temporary=True)
+    assert json.loads(JSON.encode([Reply(3, error=lasting)])) == {
         "id": 3,
         "error": {"code": 103, "message": "permission denied"},
     }
-    assert json.loads(encode_error(3, token_expired()))["error"]["temporary"] is True
+    assert json.loads(JSON.encode([Reply(3, error=passing)]))["error"]["temporary"] is True
 
 
 def test_an_empty_result_is_an_object() -> None:
-    assert encode_reply(Reply(4, unsubscribe=Done())) == b'{"id":4,"unsubscribe":{}}'
+    assert JSON.encode([Reply(4, unsubscribe=Done())]) == b'{"id":4,"unsubscribe":{}}'
 
 
 def test_an_unsubscribe_push_names_its_channel() -> None:
-    push = json.loads(encode_unsubscribe("log:1", UNSUBSCRIBED_INSUFFICIENT))["push"]
-    assert push == {"channel": "log:1", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}
+    push = Push("log:1", unsubscribe=UnsubscribePush(2500, "insufficient state"))
+    assert json.loads(JSON.encode([push])) == {
+        "push": {"channel": "log:1", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}
+    }
+
+
+def test_the_messages_of_a_frame_are_lines() -> None:
+    replies = [Reply(4, unsubscribe=Done()), Reply(5, ping=Done())]
+    assert JSON.encode(replies) == b'{"id":4,"unsubscribe":{}}\n{"id":5,"ping":{}}'

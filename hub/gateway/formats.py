@@ -1,0 +1,58 @@
+"""What is written to a socket, in each format that a connection can speak.
+
+A format is a codec and the kind of WebSocket frame that carries it. There is one object per format in a process; a
+connection has a reference to its own. So whoever writes to many encodes once for each format, not for each connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from websockets.frames import Opcode
+
+from hub.gateway.frames import data_frame
+from hub.protocol.codec import Codec
+from hub.protocol.json_codec import JsonCodec
+from hub.protocol.wire import Message, Push
+
+
+class Format(Protocol):
+    """How messages are put for one kind of receiver. Compared and hashed by identity."""
+
+    def frame(self, messages: Sequence[Message]) -> bytes:
+        """Return the bytes to write for these messages, of which there is at least one."""
+
+
+class WebSocketFormat:
+    """A codec in WebSocket frames of one kind."""
+
+    __slots__ = ("_encode", "_opcode", "codec", "opcode", "ping_frame")
+
+    def __init__(self, codec: Codec, opcode: Opcode) -> None:
+        self.codec = codec
+        self.opcode = opcode
+        # Arithmetic with an enumeration's members is slow, and this is done for each publication.
+        self._opcode = int(opcode)
+        self._encode = codec.encode
+        self.ping_frame = data_frame(self._opcode, codec.ping)
+
+    def frame(self, messages: Sequence[Message]) -> bytes:
+        """Return one whole frame."""
+        return data_frame(self._opcode, self._encode(messages))
+
+
+JSON = WebSocketFormat(JsonCodec(), Opcode.TEXT)
+
+
+class Frames(dict[Format, bytes]):
+    """One push in every format that somebody wants it in: `frames[format]` encodes it when it is first asked for."""
+
+    __slots__ = ("messages",)
+
+    def __init__(self, push: Push) -> None:
+        self.messages = (push,)
+
+    def __missing__(self, wanted: Format) -> bytes:
+        frame = self[wanted] = wanted.frame(self.messages)
+        return frame
