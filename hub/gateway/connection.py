@@ -22,7 +22,7 @@ from hub.gateway.arrivals import Ask, Seats
 from hub.gateway.audience import topics_of
 from hub.gateway.commands import call, join, read_history
 from hub.gateway.formats import WebSocketFormat
-from hub.gateway.frames import close_frame, holds_whole_messages
+from hub.gateway.frames import close_frame, holds_whole_messages, whole_messages
 from hub.gateway.subscriptions import Subscription
 from hub.gateway.worker import Worker
 from hub.protocol import codes
@@ -150,6 +150,12 @@ class Connection(asyncio.Protocol):
             return
         parser = self._parser
         if parser is None:
+            messages = whole_messages(data, self.format.first_byte, max_bytes=self._worker.settings.max_message_bytes)
+            if messages is not None:
+                self._awaiting_pong = False
+                for message in messages:
+                    self._message(message)
+                return
             if holds_whole_messages(data):
                 parser = self._worker.parsers.shared()
             else:
@@ -193,6 +199,8 @@ class Connection(asyncio.Protocol):
             self.perform(self.session.close(codes.INAPPROPRIATE_PROTOCOL))
 
     def _message(self, payload: bytes | bytearray) -> None:
+        if self._closing:
+            return
         if self.format.opcode is Opcode.TEXT and not _is_text(payload):
             self.perform(self.session.close(codes.INVALID_TEXT))
             return

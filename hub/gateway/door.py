@@ -13,12 +13,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
-from websockets.http11 import Request
-
 from hub.gateway.admission import Admission
 from hub.gateway.connection import Connection
 from hub.gateway.formats import JSON
-from hub.gateway.handshake import SWITCHING, BadHead, Handshake, asks_for_websocket, parse_head, refusal
+from hub.gateway.handshake import BadHead, Handshake, Refused, Request, asks_for_websocket, parse_head, refusal
 from hub.gateway.worker import Worker
 
 _MAX_HEAD_BYTES = 16_384
@@ -45,14 +43,14 @@ class Reception:
         reason = self._admission.refuse(connections=len(worker.connections), now_s=worker.now_s())
         if reason is not None:
             worker.tally.accepted[reason] += 1
-            retry_after_s = self._admission.retry_after_s()
-            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later.\n", retry_after_s=retry_after_s)
-        response = self._handshake.answer(request)
-        if response.status_code != SWITCHING:
-            worker.tally.accepted[f"refused_{response.status_code}"] += 1
-            return response.serialize()
+            retry_after = f"Retry-After: {self._admission.retry_after_s()}\r\n"
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Try again later.\n", retry_after)
+        answer = self._handshake.answer(request)
+        if isinstance(answer, Refused):
+            worker.tally.accepted[f"refused_{answer.status.value}"] += 1
+            return answer.response
         connection = Connection(worker, JSON)
-        connection.adopt(transport, response.serialize())
+        connection.adopt(transport, answer.response)
         return connection
 
 
@@ -83,9 +81,10 @@ class Door(asyncio.Protocol):
             return
         self._buffer = self._buffer + data if self._buffer else data
         end = self._buffer.find(b"\r\n\r\n")
+        if end > _MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > _MAX_HEAD_BYTES):
+            self._refuse(transport, refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large.\n"))
+            return
         if end < 0:
-            if len(self._buffer) > _MAX_HEAD_BYTES:
-                self._refuse(transport, refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large.\n"))
             return
         head, rest = bytes(self._buffer[: end + 4]), bytes(self._buffer[end + 4 :])
         self._buffer = b""

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from websockets.frames import Opcode
 
-from hub.gateway.frames import data_frame
+from hub.gateway.frames import FIN, data_frame
 from hub.protocol.codec import Codec
 from hub.protocol.json_codec import JsonCodec
 from hub.protocol.wire import Message, Push
@@ -27,13 +27,14 @@ class Format(Protocol):
 class WebSocketFormat:
     """A codec in WebSocket frames of one kind."""
 
-    __slots__ = ("_encode", "_opcode", "codec", "opcode", "ping_frame")
+    __slots__ = ("_encode", "_opcode", "codec", "first_byte", "opcode", "ping_frame")
 
     def __init__(self, codec: Codec, opcode: Opcode) -> None:
         self.codec = codec
         self.opcode = opcode
         # Arithmetic with an enumeration's members is slow, and this is done for each publication.
         self._opcode = int(opcode)
+        self.first_byte = FIN | self._opcode
         self._encode = codec.encode
         self.ping_frame = data_frame(self._opcode, codec.ping)
 

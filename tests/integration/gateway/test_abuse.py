@@ -151,8 +151,9 @@ async def test_a_half_sent_head_is_given_up(start: Start, sent: bytes) -> None:
     [
         (b"GET /connection/websocket HTTP/1.1\r\nX: " + b"x" * 20_000, b"431"),
         (b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\n\r\n", b"426"),
-        (_HEAD.replace(b"13", b"12") + b"\r\n", b"400"),
-        (_HEAD.replace(b"GET", b"POST") + b"\r\n", b"4"),
+        (b"GET /connection/websocket HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
+        (_HEAD.replace(b"13", b"12") + b"\r\n", b"426"),
+        (_HEAD.replace(b"GET", b"POST") + b"\r\n", b"405"),
         (_HEAD + b"bad header\r\n\r\n", b"400"),
         (_HEAD + b"Origin: https://evil.example\r\n\r\n", b"403"),
         (_HEAD + b"Origin: null\r\n\r\n", b"403"),

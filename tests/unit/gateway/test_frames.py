@@ -1,7 +1,9 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from hub.gateway.frames import close_frame, data_frame, holds_whole_messages
+from hub.gateway.frames import close_frame, data_frame, holds_whole_messages, whole_messages
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
@@ -46,3 +48,39 @@ def test_a_part_of_a_frame_does_not(cut: int) -> None:
 )
 def test_anything_unusual_gets_a_parser_of_its_own(frame: bytes) -> None:
     assert not holds_whole_messages(frame)
+
+
+_FEW = st.lists(st.binary(max_size=200), min_size=1, max_size=4)
+
+
+@given(_FEW)
+def test_whole_texts_are_unmasked(payloads: list[bytes]) -> None:
+    data = b"".join(_from_client(payload) for payload in payloads)
+    assert whole_messages(data, 0x81, max_bytes=200) == payloads
+
+
+@given(_FEW, st.data())
+def test_half_a_text_is_left_to_a_parser(payloads: list[bytes], data: st.DataObject) -> None:
+    whole = [_from_client(payload) for payload in payloads]
+    cut = data.draw(st.integers(1, len(whole[-1]) - 1))
+    assert whole_messages(b"".join(whole)[:-cut], 0x81, max_bytes=200) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        _from_client(b"x", fin=False),
+        _from_client(b"x", opcode=Opcode.CONT),
+        _from_client(b"x", opcode=Opcode.BINARY),
+        _from_client(b"", opcode=Opcode.CLOSE),
+        _from_client(b"x", opcode=Opcode.PING),
+        b"\xc1" + _from_client(b"reserved bit")[1:],
+        data_frame(0x1, b"unmasked"),
+        _from_client(b"x" * 4_001),
+        _from_client(b"x" * 70_000),
+    ],
+    ids=["first", "later", "binary", "close", "ping", "reserved", "unmasked", "too large", "large"],
+)
+def test_anything_but_a_text_within_the_limit_is_left_to_a_parser(frame: bytes) -> None:
+    assert whole_messages(frame, 0x81, max_bytes=4_000) is None
+    assert whole_messages(_from_client(b"{}") + frame, 0x81, max_bytes=4_000) is None
