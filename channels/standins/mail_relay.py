@@ -51,7 +51,9 @@ class MailRelay:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         tls = self._tls if self._implicit_tls else None
-        self._server = await loop.create_server(self._conversation, HOST, self._port, ssl=tls)
+        # A port that was given may be held for us by who gave it.
+        shared = bool(self._port)
+        self._server = await loop.create_server(self._conversation, HOST, self._port, ssl=tls, reuse_port=shared)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 

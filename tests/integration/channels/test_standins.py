@@ -105,3 +105,12 @@ async def test_the_process_serves_until_it_is_told_to_stop() -> None:
         assert (await answer.json())["total"] == 1
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
+
+
+async def test_a_supervised_process_ends_with_who_started_it() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "channels.standins", "--supervised"), stdin=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
