@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hub.domain.errors import Mistake
-from hub.domain.permission import Role
-from hub.domain.topics import BUILT_IN, TopicKind, is_valid
+from hub.domain.namespace_checks import mistakes_of
+from hub.domain.permission import SIGNED_IN
+from hub.domain.topics import BUILT_IN
 from hub.observe import REDACTED, without_password
 from hub.settings import Settings
 
@@ -97,9 +98,9 @@ def _token(settings: Settings) -> Iterator[_Finding]:
         advice = f"write at least {MIN_SECRET_BYTES} random bytes, such as from: openssl rand -hex 32"
         yield "token.hmac_secret", REDACTED, advice
     allowed = PUBLIC_KEY_ALGORITHMS if public else HMAC_ALGORITHMS
-    unknown = sorted(set(token.roles) - set(Role))
+    unknown = sorted(set(token.roles) - SIGNED_IN)
     if unknown:
-        yield "token.roles", token.roles, f"take out {', '.join(unknown)}; the roles are {', '.join(Role)}"
+        yield "token.roles", token.roles, f"take out {', '.join(unknown)}; the roles are {', '.join(sorted(SIGNED_IN))}"
     wrong = sorted(set(token.algorithms) - allowed)
     if wrong:
         advice = f"take out {', '.join(wrong)}; with these keys write some of {', '.join(sorted(allowed))}"
@@ -124,14 +125,21 @@ def _brokers(settings: Settings) -> Iterator[_Finding]:
 
 def _names(settings: Settings) -> Iterator[_Finding]:
     built_in = {namespace.name for namespace in BUILT_IN}
+    seen: set[str] = set()
     for index, namespace in enumerate(settings.namespaces):
-        key = f"namespaces[{index}].name"
+        key = f"namespaces[{index}]"
         if namespace.name in built_in:
-            yield key, namespace.name, f"is Doorbell's own; choose a name other than {', '.join(sorted(built_in))}"
-        elif not is_valid(namespace.name) or ":" in namespace.name:
-            yield key, namespace.name, "write a name without spaces, colons or braces"
-        if namespace.kind is TopicKind.LATEST and namespace.history_size != 1:
-            yield f"namespaces[{index}].history_size", namespace.history_size, "a latest topic keeps one value: write 1"
+            advice = f"is Doorbell's own; choose a name other than {', '.join(sorted(built_in))}"
+            yield f"{key}.name", namespace.name, advice
+        elif namespace.name in seen:
+            yield f"{key}.name", namespace.name, "is defined twice; take one of the two out"
+        seen.add(namespace.name)
+        for field, advice in mistakes_of(namespace):
+            yield f"{key}.{field}", getattr(namespace, field), advice
+    personal = settings.gateway.user_personal_channel_namespace
+    if personal and personal not in seen - built_in:
+        advice = "write the name of one of your own [[namespaces]]"
+        yield "gateway.user_personal_channel_namespace", personal, advice
     names = [key.id for key in settings.api_keys]
     if len(set(names)) != len(names):
         yield "api_keys", names, "two keys share an id"

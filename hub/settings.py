@@ -100,6 +100,10 @@ class Gateway(_Section, frozen=True):
     """Above it a connection is a slow reader and recovers from the stream."""
     allowed_origins: tuple[str, ...] = ()
     """Exact origins browsers may connect from; empty: those with the host that they connect to."""
+    allow_anonymous_connect_without_token: bool = False
+    """Who connects without a token is let in as nobody in particular."""
+    user_personal_channel_namespace: str = ""
+    """A namespace whose topic `name:#user` everybody signed in is subscribed to by connecting; empty: none."""
     drain_s: float = 10.0
     """How long a stopping worker takes to close its connections in paced batches."""
     position_check_s: float = 20.0

@@ -15,7 +15,8 @@ from hub.domain.permission import Role
 from hub.observe import logger
 from hub.service.decoding import decode_json
 from hub.service.failures import Failure, OperationFailed
-from hub.service.tokens import is_user_id, mint_token
+from hub.service.token_claims import is_user_id
+from hub.service.tokens import mint_token
 from hub.settings import Token
 
 _log = logger(__name__)

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from hub import __version__
-from hub.domain.permission import Role
+from hub.domain.permission import SIGNED_IN, Role
 
 _DAY_S = 86_400
 _ROLES = {
@@ -53,7 +53,7 @@ def _add_config(commands: _Commands[argparse.ArgumentParser]) -> None:
 def _add_credentials(commands: _Commands[argparse.ArgumentParser]) -> None:
     token = commands.add_parser("token", help="make a connection token, where token.hmac_secret is set")
     token.add_argument("--user", required=True, help="whose token: the `sub` claim")
-    token.add_argument("--role", type=Role, choices=list(Role), default=Role.SHOPPER)
+    token.add_argument("--role", type=Role, choices=sorted(SIGNED_IN), default=Role.SHOPPER)
     token.add_argument("--ttl", type=int, default=_DAY_S, metavar="S", help="seconds until it expires (default: a day)")
     token.set_defaults(run="hub.cli.credentials:token")
     api_key = commands.add_parser("api-key", help="make an API key for a service, and the setting that lets it in")

@@ -10,6 +10,9 @@ import msgspec
 from hub.domain.ids import Epoch, OrderId, ProductId, SaleId, ShipmentId, Topic, UserId
 
 MAX_TOPIC_LENGTH = 255
+MAX_PUBLICATION_BYTES = 16_777_216
+USER_BOUNDARY = "#"
+"""In a user-limited topic, what stands between its name and the users: `dialogs:games#42,43`."""
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f{}]+")
 
 
@@ -24,21 +27,73 @@ class TopicKind(StrEnum):
     """For everybody connected; short history, recovered while it lasts."""
 
 
+class DataFormat(StrEnum):
+    """What a publication from outside may be."""
+
+    JSON = "json"
+    """Any JSON value."""
+    JSON_OBJECT = "json_object"
+    """A JSON object."""
+
+
 class Namespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The options of all topics `name:…`. Times are in seconds."""
+    """The options of all topics `name:…`. Times are in seconds.
+
+    Where Centrifugo has an option, ours has its name and its meaning; docs/reference/protocol.md tells the differences.
+    Who may do what beside `…_roles` and `allow_…` is in `hub.domain.permission.permits`. A backend's own namespaces go
+    by these; the built-in ones go by ownership.
+    """
 
     name: str
     kind: TopicKind = TopicKind.LOG
     history_size: int = 100
     """Publications kept for recovery; 1 for a `latest` topic; 0 keeps none and makes the topic unrecoverable."""
     history_ttl_s: int = 86_400
+    force_recovery: bool = True
+    """Every subscription can be recovered, asked for or not. Without history it says nothing."""
+    allow_recovery: bool = False
+    force_positioning: bool = False
+    allow_positioning: bool = False
+    presence: bool = False
+    """Clients may ask who is subscribed."""
+    join_leave: bool = False
+    """It is told who comes and goes: to whoever asks for it and may see the presence."""
+    force_push_join_leave: bool = False
+    """It is told to every subscriber."""
     subscribe_roles: frozenset[str] = frozenset()
-    """Who may subscribe to a namespace that a backend defines. The built-in ones go by ownership."""
+    publish_roles: frozenset[str] = frozenset()
+    history_roles: frozenset[str] = frozenset()
+    presence_roles: frozenset[str] = frozenset()
+    allow_subscribe_for_client: bool = False
+    allow_subscribe_for_anonymous: bool = False
+    allow_publish_for_client: bool = False
+    allow_publish_for_subscriber: bool = False
+    allow_publish_for_anonymous: bool = False
+    allow_history_for_client: bool = False
+    allow_history_for_subscriber: bool = False
+    allow_history_for_anonymous: bool = False
+    allow_presence_for_client: bool = False
+    allow_presence_for_subscriber: bool = False
+    allow_presence_for_anonymous: bool = False
+    allow_user_limited_channels: bool = False
+    """The users named behind the `#` of a topic may subscribe to it."""
+    channel_regex: str = ""
+    """What must be found in the part behind `name:` for clients to use the topic. Empty: anything goes."""
+    max_subscriptions: int = 0
+    """Topics of the namespace that one connection may be subscribed to by itself; 0: no bound of its own."""
+    publication_data_format: DataFormat = DataFormat.JSON
+    max_publication_bytes: int = 16_384
+    """The data of a publication that comes from a client."""
 
     @property
     def recoverable(self) -> bool:
         """Whether a subscriber can be given what it missed."""
         return self.history_size > 0
+
+    @property
+    def attended(self) -> bool:
+        """Whether it is kept who is subscribed."""
+        return self.presence or self.join_leave
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -67,11 +122,31 @@ BUILT_IN = (
     Namespace(SALE, TopicKind.LATEST, history_size=1, history_ttl_s=7 * 86_400),
     Namespace(ANNOUNCEMENTS, TopicKind.BROADCAST, history_size=20, history_ttl_s=3_600),
 )
+_BUILT_IN_NAMES = frozenset(namespace.name for namespace in BUILT_IN)
 
 
 def namespace_of(topic: Topic) -> str:
-    """Return the part before the first colon, or the whole name of a topic without one."""
-    return topic.partition(":")[0]
+    """Return the part before the first colon; of a topic without one, the name up to the users it is limited to."""
+    namespace, colon, _ = topic.partition(":")
+    return namespace if colon else namespace.partition(USER_BOUNDARY)[0]
+
+
+def name_in_namespace(topic: Topic) -> str:
+    """Return the part after the first colon, or the whole name of a topic without one."""
+    _, colon, name = topic.partition(":")
+    return name if colon else topic
+
+
+def users_of(topic: Topic) -> frozenset[str] | None:
+    """Return the users that a user-limited topic is for, None of any other topic."""
+    _, boundary, users = topic.rpartition(USER_BOUNDARY)
+    return frozenset(users.split(",")) - {""} if boundary else None
+
+
+def personal(namespace: str, user: UserId) -> Topic | None:
+    """Return the topic of a namespace that is limited to one user; None where the user's id cannot be part of one."""
+    topic = Topic(f"{namespace}:{USER_BOUNDARY}{user}")
+    return topic if users_of(topic) == frozenset({str(user)}) and is_valid(topic) else None
 
 
 def is_valid(topic: str) -> bool:
@@ -88,6 +163,7 @@ class Namespaces:
     def __init__(self, own: tuple[Namespace, ...] = ()) -> None:
         """Take the backend's `own` namespaces; they may not reuse a built-in name (hub.config checks)."""
         self._by_name = {namespace.name: namespace for namespace in (*BUILT_IN, *own)}
+        self._patterns = {each.name: re.compile(each.channel_regex) for each in own if each.channel_regex}
 
     def of(self, topic: Topic) -> Namespace | None:
         """Return the namespace of a topic, None where nobody has defined it."""
@@ -95,7 +171,12 @@ class Namespaces:
 
     def built_in(self, topic: Topic) -> bool:
         """Say whether Doorbell itself owns the topic's namespace."""
-        return namespace_of(topic) in {namespace.name for namespace in BUILT_IN}
+        return namespace_of(topic) in _BUILT_IN_NAMES
+
+    def allows_name(self, topic: Topic) -> bool:
+        """Say whether clients may use a topic of this name, as far as its namespace's `channel_regex` goes."""
+        pattern = self._patterns.get(namespace_of(topic))
+        return pattern is None or pattern.search(name_in_namespace(topic)) is not None
 
 
 def inbox(user: UserId) -> Topic:

@@ -9,8 +9,9 @@ from typing import Protocol
 from msgspec import Raw
 
 from hub.domain.errors import StoreUnavailable
-from hub.domain.permission import Identity
-from hub.domain.topics import Position
+from hub.domain.ids import Topic
+from hub.domain.permission import Action, Identity
+from hub.domain.topics import Namespace, Position
 from hub.gateway.arrivals import Ask, Asker
 from hub.gateway.ports import Page
 from hub.gateway.subscriptions import Subscription
@@ -39,7 +40,8 @@ class Client(Asker, Protocol):
 async def join(client: Client, worker: Worker, wish: Join) -> None:
     """Subscribe to a topic, if its namespace exists and the client may."""
     try:
-        await _permit(client, worker, wish)
+        _options(worker, wish.topic)
+        await _permit(client, worker, Action.SUBSCRIBE, wish)
     except CommandError as error:
         client.perform(client.session.not_joined(wish.id, wish.topic, error))
         return
@@ -51,13 +53,23 @@ async def join(client: Client, worker: Worker, wish: Join) -> None:
         client.perform(client.session.not_joined(wish.id, wish.topic, codes.not_available()))
 
 
-async def _permit(client: Client, worker: Worker, wish: Join | ReadHistory) -> None:
-    identity = _identity(client)
-    if not worker.directory.knows(wish.topic):
+def _options(worker: Worker, topic: Topic) -> Namespace:
+    """Return the options of a topic that clients may name."""
+    options = worker.directory.options(topic)
+    if options is None:
         raise codes.unknown_channel()
+    if not worker.directory.allows_name(topic):
+        raise codes.bad_request()
+    return options
+
+
+async def _permit(
+    client: Client, worker: Worker, action: Action, wish: Join | ReadHistory, *, subscribed: bool = False
+) -> None:
+    identity = _identity(client)
     try:
         async with asyncio.timeout(_PERMISSION_TIMEOUT_S):
-            permitted = await worker.access.may_subscribe(identity, wish.topic)
+            permitted = await worker.access.may(identity, action, wish.topic, subscribed=subscribed)
     except (StoreUnavailable, TimeoutError) as error:
         raise codes.internal() from error
     except Exception as error:
@@ -71,8 +83,9 @@ async def read_history(client: Client, worker: Worker, wish: ReadHistory) -> Non
     """Read a page of a topic's stream."""
     reply: wire.Reply | CommandError
     try:
-        if not wish.subscribed:
-            await _permit(client, worker, wish)
+        if not _options(worker, wish.topic).recoverable:
+            raise codes.not_available()
+        await _permit(client, worker, Action.HISTORY, wish, subscribed=wish.subscribed)
         reply = wire.Reply(wish.id, history=_result(await _page(worker, wish), wish))
     except CommandError as error:
         reply = error

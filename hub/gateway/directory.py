@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from hub.domain.ids import Topic
-from hub.domain.topics import Namespaces
+from hub.domain.topics import Namespace, Namespaces
 from hub.gateway.subscriptions import LiveTopic
 
 
@@ -42,9 +42,13 @@ class Directory:
     def __len__(self) -> int:
         return len(self._topics)
 
-    def knows(self, name: Topic) -> bool:
-        """Say whether a topic's namespace is defined."""
-        return self._namespaces.of(name) is not None
+    def options(self, name: Topic) -> Namespace | None:
+        """Return the options of a topic, None where its namespace is not defined."""
+        return self._namespaces.of(name)
+
+    def allows_name(self, name: Topic) -> bool:
+        """Say whether clients may use a topic of this name."""
+        return self._namespaces.allows_name(name)
 
     def pin(self, names: Iterable[Topic]) -> dict[Topic, LiveTopic]:
         """Return the live topics of these names, which are not left until unpinned. Their namespaces must be known."""

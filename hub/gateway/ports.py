@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hub.domain.ids import Epoch, Topic
-from hub.domain.permission import Identity
+from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.domain.topics import Position
 
 
@@ -17,8 +17,15 @@ class Access(Protocol):
         """Return whose token it is. Touches no store. Raises TokenExpired or TokenInvalid (`hub.domain.permission`)."""
         ...
 
-    async def may_subscribe(self, who: Identity, topic: Topic) -> bool:
-        """Say whether somebody may read a topic. Raises StoreUnavailable."""
+    def subscription(self, token: str) -> SubscriptionGrant:
+        """Return what a subscription token grants. Touches no store. Raises as `authenticate`."""
+        ...
+
+    async def may(self, who: Identity, action: Action, topic: Topic, *, subscribed: bool = False) -> bool:
+        """Say whether somebody may do something with a topic that they are subscribed to or not.
+
+        Only subscribing to and reading orders and shipments asks the store. Raises StoreUnavailable.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hub.api.health import Check
 from hub.app import Stores
 from hub.domain.ids import Topic
-from hub.domain.permission import Identity
+from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
 from hub.service.api_keys import ApiKeys
 from hub.service.authentication import Authenticator
@@ -45,9 +45,13 @@ class Front:
         """Return whose token it is; see `Authenticator`."""
         return self.authenticator.authenticate(token)
 
-    async def may_subscribe(self, who: Identity, topic: Topic) -> bool:
-        """Say whether somebody may read a topic; see `Access`."""
-        return await self.access.may_subscribe(who, topic)
+    def subscription(self, token: str) -> SubscriptionGrant:
+        """Return what a subscription token grants; see `Authenticator`."""
+        return self.authenticator.subscription(token)
+
+    async def may(self, who: Identity, action: Action, topic: Topic, *, subscribed: bool = False) -> bool:
+        """Say whether somebody may do something with a topic; see `Access`."""
+        return await self.access.may(who, action, topic, subscribed=subscribed)
 
     async def rpc(self, who: Identity, method: str, data: bytes) -> bytes:
         """Call an operation; see `Rpc`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from hub.domain.permission import Identity
+from hub.domain.permission import Identity, SubscriptionGrant
 from hub.service.api_keys import PREFIX, ApiKeys
 from hub.service.tokens import TokenVerifier
 
@@ -23,3 +23,7 @@ class Authenticator:
         if token.startswith(PREFIX):
             return self._keys.verify(token)
         return self._verifier.verify(token, self._clock())
+
+    def subscription(self, token: str) -> SubscriptionGrant:
+        """Return what a subscription token grants. Raises TokenExpired, TokenInvalid, TokenUnverifiable."""
+        return self._verifier.verify_subscription(token, self._clock())

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from hub.domain.permission import Identity, Role
+from hub.domain.permission import SIGNED_IN, Identity, Role
 from hub.service.failures import Failure
 from hub.service.rate import Rate
 
@@ -23,7 +23,7 @@ Res = TypeVar("Res")
 
 PEOPLE = frozenset({Role.SHOPPER, Role.COURIER, Role.AGENT, Role.ADMIN})
 """Everybody with an inbox of their own."""
-ANYBODY = frozenset(Role)
+ANYBODY = SIGNED_IN
 SERVICES = frozenset({Role.SERVICE, Role.ADMIN})
 
 KIB = 1_024

@@ -11,25 +11,25 @@ import time
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 import msgspec
 from jwt.algorithms import Algorithm
 
-from hub.domain.ids import UserId
-from hub.domain.permission import SERVICE_PREFIX, Identity, Role, TokenExpired, TokenInvalid
-from hub.domain.topics import is_valid
+from hub.domain.permission import Identity, Role, SubscriptionGrant, TokenInvalid
+from hub.service import token_claims
+from hub.service.token_claims import ConnectionClaims, SubscriptionClaims, is_user_id
 from hub.settings import Token
 
 MAX_TOKEN_BYTES = 8_192
-MAX_USER_LENGTH = 128
 _CACHED_HEADERS = 64
 _URL_SAFE = bytes.maketrans(b"-_+/=", b"+/!!!")
 """RFC 7515 section 2: base64url without padding, and nothing else."""
 _ABSENT = msgspec.Raw()
 _HMAC_DEFAULT = ("HS256",)
 _PUBLIC_DEFAULT = ("RS256", "ES256", "EdDSA")
+_C = TypeVar("_C", ConnectionClaims, SubscriptionClaims)
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -37,17 +37,6 @@ class _Header(msgspec.Struct, frozen=True):
     typ: str = "JWT"
     kid: str | None = None
     crit: msgspec.Raw = _ABSENT
-
-
-class _Claims(msgspec.Struct, frozen=True):
-    sub: str
-    exp: float
-    nbf: float | None = None
-    iat: float | None = None
-    aud: str | tuple[str, ...] = ()
-    iss: str = ""
-    role: str = Role.SHOPPER.value
-    info: msgspec.Raw = _ABSENT
 
 
 class VerificationKey(msgspec.Struct, frozen=True):
@@ -77,21 +66,31 @@ class TokenVerifier:
         self._keys = _secret_keys(settings) if settings.hmac_secret else (keys or _no_keys)
         self._roles = frozenset(settings.roles)
         self._headers: dict[bytes, _Header] = {}
-        self._claims = msgspec.json.Decoder(_Claims)
+        self._connection_claims = msgspec.json.Decoder(ConnectionClaims)
+        self._subscription_claims = msgspec.json.Decoder(SubscriptionClaims)
 
     def verify(self, token: str, now_s: float) -> Identity:
-        """Return the bearer, at Unix time `now_s`.
+        """Return the bearer of a connection token, at Unix time `now_s`.
 
         Raises TokenExpired; TokenInvalid; TokenUnverifiable while the issuer's keys are not known yet.
         """
+        claims = self._claims(token, self._connection_claims, now_s)
+        return token_claims.identity_of(claims, self._roles)
+
+    def verify_subscription(self, token: str, now_s: float) -> SubscriptionGrant:
+        """Return what a subscription token grants; raises as `verify` does."""
+        return token_claims.grant_of(self._claims(token, self._subscription_claims, now_s))
+
+    def _claims(self, token: str, decoder: msgspec.json.Decoder[_C], now_s: float) -> _C:
         header, payload, signed, signature = self._split(token)
         if not any(key.checker.verify(signed, key.key, signature) for key in self._keys_for(header)):
             raise TokenInvalid("the token's signature does not match")
         try:
-            claims = self._claims.decode(_unpadded(payload))
+            claims = decoder.decode(_unpadded(payload))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise TokenInvalid(f"the token's claims are not valid: {error}") from error
-        return self._identity(claims, now_s)
+        token_claims.check(claims, self._settings, now_s)
+        return claims
 
     def _split(self, token: str) -> tuple[_Header, bytes, bytes, bytes]:
         try:
@@ -124,32 +123,6 @@ class TokenVerifier:
 
     def _keys_for(self, header: _Header) -> Sequence[VerificationKey]:
         return [key for key in self._keys(header.alg, header.kid) if key.algorithm == header.alg]
-
-    def _identity(self, claims: _Claims, now_s: float) -> Identity:
-        leeway_s = self._settings.leeway_s
-        if claims.exp + leeway_s <= now_s:
-            raise TokenExpired("the token has expired")
-        if max(claims.nbf or 0.0, claims.iat or 0.0) > now_s + leeway_s:
-            raise TokenInvalid("the token is not valid yet")
-        audiences = (claims.aud,) if isinstance(claims.aud, str) else claims.aud
-        if self._settings.audience and self._settings.audience not in audiences:
-            raise TokenInvalid("the token is meant for somebody else (aud)")
-        if self._settings.issuer and self._settings.issuer != claims.iss:
-            raise TokenInvalid("the token is from somebody else (iss)")
-        if claims.role not in self._roles:
-            raise TokenInvalid("the token's role is not accepted")
-        if not is_user_id(claims.sub):
-            raise TokenInvalid("the token's sub is not a user id")
-        info = claims.info.copy() if claims.info else None
-        return Identity(UserId(claims.sub), Role(claims.role), expires_s=int(claims.exp), info=info)
-
-
-def is_user_id(text: str) -> bool:
-    """Say whether a text may name a person: 1-128 characters that a topic's name may have.
-
-    Names that begin with `service:` belong to API keys.
-    """
-    return len(text) <= MAX_USER_LENGTH and is_valid(text) and not text.startswith(SERVICE_PREFIX)
 
 
 def mint_token(

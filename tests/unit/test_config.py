@@ -97,6 +97,24 @@ def test_a_namespace_may_not_take_a_name_of_doorbells_own() -> None:
     assert "Doorbell's own" in mistakes(None, {"DOORBELL_NAMESPACES": '[{"name": "inbox"}]'})["namespaces[0].name"]
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "key"),
+    [
+        ('[{"name": "a"}, {"name": "a"}]', "namespaces[1].name"),
+        ('[{"name": "a"}, {"name": "b", "force_push_join_leave": true}]', "namespaces[1].force_push_join_leave"),
+        ('[{"name": "a", "subscribe_roles": ["boss"]}]', "namespaces[0].subscribe_roles"),
+    ],
+)
+def test_a_mistake_in_a_namespace_is_told_with_its_place(namespaces: str, key: str) -> None:
+    assert mistakes(None, {"DOORBELL_NAMESPACES": namespaces}).keys() == {key}
+
+
+@pytest.mark.parametrize("name", ["nobody", "inbox"])
+def test_the_personal_namespace_must_be_one_of_ones_own(name: str) -> None:
+    found = mistakes(None, {"DOORBELL_GATEWAY__USER_PERSONAL_CHANNEL_NAMESPACE": name})
+    assert found.keys() == {"gateway.user_personal_channel_namespace"}
+
+
 def test_secrets_are_not_shown() -> None:
     settings = load(
         None,

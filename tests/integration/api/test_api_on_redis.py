@@ -15,7 +15,7 @@ from hub.api.app import build_app
 from hub.api.health import Health
 from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
 from hub.domain.ids import Topic, UserId
-from hub.domain.permission import Identity, Role
+from hub.domain.permission import Action, Identity, Role
 from hub.service.access import Access
 from hub.service.api_keys import ApiKeys, make_api_key
 from hub.service.authentication import Authenticator
@@ -154,7 +154,8 @@ async def test_nobody_sees_the_order_or_the_inbox_of_somebody_else(client: Clien
     assert (await get(client, "/v1/inbox", "bob"))[1] == {"entries": [], "unread": 0, "next_cursor": None}
     access = Access(stores.documents, stores.namespaces)
     may = [
-        await access.may_subscribe(Identity(UserId(user), Role.SHOPPER), Topic("order:A-1")) for user in ("ada", "bob")
+        await access.may(Identity(UserId(user), Role.SHOPPER), Action.SUBSCRIBE, Topic("order:A-1"))
+        for user in ("ada", "bob")
     ]
     assert may == [True, False]
 

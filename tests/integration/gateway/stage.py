@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 
 from hub.domain.decisions import Publication
 from hub.domain.ids import EffectId, Topic, UserId
-from hub.domain.permission import Identity, Role, TokenExpired, TokenInvalid
-from hub.domain.topics import Namespace, Namespaces, TopicKind, namespace_of
+from hub.domain.permission import Action, Identity, Role, SubscriptionGrant, TokenExpired, TokenInvalid, permits
+from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.gateway.gateway import Gateway
 from hub.protocol.codes import CommandError, method_not_found
 from hub.settings import Gateway as Settings
@@ -27,9 +28,11 @@ from hub.store.topics import Topics
 
 NAMESPACES = Namespaces(
     (
-        Namespace("log", TopicKind.LOG, history_size=10),
-        Namespace("news", TopicKind.BROADCAST, history_size=3),
-        Namespace("fleeting", TopicKind.LOG, history_size=0),
+        Namespace(
+            "log", TopicKind.LOG, history_size=10, allow_subscribe_for_client=True, allow_history_for_client=True
+        ),
+        Namespace("news", TopicKind.BROADCAST, history_size=3, allow_subscribe_for_client=True),
+        Namespace("fleeting", TopicKind.LOG, history_size=0, allow_subscribe_for_client=True),
     )
 )
 _ids = itertools.count()
@@ -48,8 +51,26 @@ class Shop:
         user, _, expires = token.partition("@")
         return Identity(UserId(user), Role.SHOPPER, expires_s=int(expires) if expires else None)
 
-    async def may_subscribe(self, who: Identity, topic: Topic) -> bool:
-        return namespace_of(topic) != "order" or topic.endswith(f"-{who.user}")
+    async def may(self, who: Identity, action: Action, topic: Topic, *, subscribed: bool = False) -> bool:
+        namespace = NAMESPACES.of(topic)
+        assert namespace is not None
+        if not NAMESPACES.built_in(topic):
+            return permits(namespace, who, action, topic, subscribed=subscribed)
+        return action in {Action.SUBSCRIBE, Action.HISTORY} and (
+            namespace.name != "order" or topic.endswith(f"-{who.user}")
+        )
+
+    def subscription(self, token: str) -> SubscriptionGrant:
+        """A token is `user/topic`, `user/topic@expiry`, `expired:…` or `forged…`."""
+        if token.startswith("expired:"):
+            raise TokenExpired
+        user, slash, rest = token.partition("/")
+        if not slash:
+            raise TokenInvalid
+        topic, _, expires = rest.partition("@")
+        return SubscriptionGrant(
+            UserId(user), Topic(topic), int(expires) if expires else None, msgspec.Raw(b'{"seat":1}')
+        )
 
     async def rpc(self, who: Identity, method: str, data: bytes) -> bytes:
         match method:

@@ -87,5 +87,5 @@ async def test_a_topic_that_could_not_be_entered_is_tried_again(directory: Direc
 
 
 def test_a_namespace_must_be_defined(directory: Directory) -> None:
-    assert directory.knows(ONE)
-    assert not directory.knows(Topic("nobody:1"))
+    assert directory.options(ONE) is not None
+    assert directory.options(Topic("nobody:1")) is None

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hub.domain.permission import Role, TokenExpired, TokenInvalid
+from hub.domain.permission import Role, ServerSubscription, TokenExpired, TokenInvalid
 from hub.service.tokens import TokenVerifier, VerificationKey, mint_token, verification_key
 from hub.settings import Token
 
@@ -21,6 +21,10 @@ VERIFIER = TokenVerifier(SETTINGS)
 
 def signed(headers: dict[str, object] | None = None, secret: str = SECRET, **claims: object) -> str:
     return jwt.encode({**CLAIMS, **claims}, secret, algorithm="HS256", headers=headers)
+
+
+def subscription(**claims: object) -> str:
+    return signed(**{"channel": "room:1", **claims})  # type: ignore[arg-type]
 
 
 def encoded(value: object) -> str:
@@ -183,3 +187,77 @@ def test_a_minted_token_is_a_good_one() -> None:
 def test_a_token_cannot_be_minted_without_a_secret() -> None:
     with pytest.raises(ValueError, match="hmac_secret"):
         mint_token(Token(jwks_url="https://id.example/keys"), user="u", role=Role.SHOPPER, ttl_s=60)
+
+
+# What a connection token subscribes to, and when what it opens ends
+
+
+def test_a_token_names_topics_to_subscribe_to() -> None:
+    subs = {"room:2": {"data": {"hi": 1}, "info": {"seat": 2}}, "room:1": {}}
+    first, second = VERIFIER.verify(signed(channels=["room:1"], subs=subs), NOW_S).subscriptions
+    assert first == ServerSubscription(first.topic)
+    assert second.topic == "room:2"
+    assert second.data is not None
+    assert second.info is not None
+    assert (json.loads(bytes(second.data)), json.loads(bytes(second.info))) == ({"hi": 1}, {"seat": 2})
+
+
+@pytest.mark.parametrize("claims", [{"channels": ["two words"]}, {"subs": {"": {}}}, {"channels": "room:1"}])
+def test_a_token_that_subscribes_to_what_is_no_topic_is_refused(claims: dict[str, object]) -> None:
+    with pytest.raises(TokenInvalid):
+        VERIFIER.verify(signed(**claims), NOW_S)  # type: ignore[arg-type]
+
+
+def test_what_operations_may_know_of_a_bearer_is_kept_apart_from_what_others_see() -> None:
+    who = VERIFIER.verify(signed(meta={"tier": "gold"}), NOW_S)
+    assert who.info is None
+    assert who.meta is not None
+    assert json.loads(bytes(who.meta)) == {"tier": "gold"}
+
+
+@pytest.mark.parametrize(("expire_at", "expires_s"), [(None, NOW_S + 60), (NOW_S + 600, NOW_S + 600), (0, None)])
+def test_a_connection_may_outlive_its_token(expire_at: int | None, expires_s: int | None) -> None:
+    assert VERIFIER.verify(signed(expire_at=expire_at), NOW_S).expires_s == expires_s
+    assert VERIFIER.verify_subscription(subscription(expire_at=expire_at), NOW_S).expires_s == expires_s
+
+
+def test_a_connection_that_would_end_at_once_has_an_expired_token() -> None:
+    with pytest.raises(TokenExpired):
+        VERIFIER.verify(signed(expire_at=NOW_S - 11), NOW_S)
+
+
+# Subscription tokens
+
+
+def test_a_subscription_token_grants_one_topic_to_one_user() -> None:
+    grant = VERIFIER.verify_subscription(subscription(info={"seat": 1}), NOW_S)
+    assert (grant.user, grant.topic, grant.expires_s) == ("u-1", "room:1", NOW_S + 60)
+    assert grant.info is not None
+    assert json.loads(bytes(grant.info)) == {"seat": 1}
+
+
+def test_a_subscription_token_without_sub_is_for_anonymous_clients() -> None:
+    claims = {name: value for name, value in CLAIMS.items() if name != "sub"}
+    token = jwt.encode({**claims, "channel": "room:1"}, SECRET, algorithm="HS256")
+    assert VERIFIER.verify_subscription(token, NOW_S).user == ""
+
+
+def test_an_expired_subscription_token_is_told_apart() -> None:
+    with pytest.raises(TokenExpired):
+        VERIFIER.verify_subscription(subscription(exp=NOW_S - 10), NOW_S)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"aud": "other"}, {"iss": "other"}, {"nbf": NOW_S + 11}, {"channel": ""}, {"channel": "{x}"}, {"channel": 7}],
+)
+def test_claims_of_a_subscription_token_that_do_not_fit_are_refused(claims: dict[str, object]) -> None:
+    with pytest.raises(TokenInvalid):
+        VERIFIER.verify_subscription(subscription(**claims), NOW_S)
+
+
+def test_the_two_kinds_of_token_are_never_taken_for_each_other() -> None:
+    with pytest.raises(TokenInvalid, match="subscribing"):
+        VERIFIER.verify(subscription(), NOW_S)
+    with pytest.raises(TokenInvalid, match="channel"):
+        VERIFIER.verify_subscription(signed(), NOW_S)
