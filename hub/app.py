@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from redis.asyncio import Redis
-
 from hub.domain import playbook as playbooks
 from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
@@ -17,17 +15,19 @@ from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
 from hub.settings import Settings
 from hub.store.clock import unix_ms
-from hub.store.connection import open_redis, redis_identity
+from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
 from hub.store.idempotency import Idempotency
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
+from hub.store.opening import open_server
 from hub.store.parked import Parked
 from hub.store.presence import Presence
 from hub.store.records import Records
 from hub.store.scripts import Scripts
+from hub.store.server import Server
 from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
 from templates.renderer import Renderer
@@ -39,8 +39,7 @@ DEFAULT_PLAYBOOK = Path(playbooks.__file__).with_name("default_playbook.toml")
 class Stores:
     """Everything that is kept in Redis, on one connection pool."""
 
-    url: str
-    redis: Redis
+    server: Server
     keys: Keys
     scripts: Scripts
     namespaces: Namespaces
@@ -59,32 +58,31 @@ class Stores:
 @asynccontextmanager
 async def open_stores(settings: Settings, url: str) -> AsyncIterator[Stores]:
     """Yield the stores on the Redis at `url`. Nothing is connected before the first use."""
-    redis = open_redis(url)
+    server = open_server(url)
     try:
-        yield stores_on(redis, settings, url)
+        yield stores_on(server, settings)
     finally:
-        await redis.aclose()
+        await server.aclose()
 
 
-def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
-    """Return the stores on an open client."""
+def stores_on(server: Server, settings: Settings) -> Stores:
+    """Return the stores on an open server."""
     keys = Keys(settings.key_prefix)
-    scripts = Scripts(redis)
+    scripts = Scripts(server)
     namespaces = Namespaces(settings.namespaces)
     dedupe_window_s = settings.dedupe_window_s
-    records = Records(redis, scripts, keys)
-    dead_letters = DeadLetters(redis, scripts, keys)
+    records = Records(server, scripts, keys)
+    dead_letters = DeadLetters(server, scripts, keys)
     return Stores(
-        url=url,
-        redis=redis,
+        server=server,
         keys=keys,
         scripts=scripts,
         namespaces=namespaces,
-        documents=Documents(redis, scripts, keys, ttl_s=settings.document_ttl_s),
-        topics=Topics(redis, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
-        inbox=Inbox(redis, scripts, keys, namespaces, size=settings.inbox_size, dedupe_window_s=dedupe_window_s),
+        documents=Documents(server, scripts, keys, ttl_s=settings.document_ttl_s),
+        topics=Topics(server, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
+        inbox=Inbox(server, scripts, keys, namespaces, size=settings.inbox_size, dedupe_window_s=dedupe_window_s),
         jobs=Jobs(
-            redis,
+            server,
             scripts,
             keys,
             dead_letters,
@@ -93,10 +91,10 @@ def stores_on(redis: Redis, settings: Settings, url: str) -> Stores:
             dedupe_window_s=dedupe_window_s,
         ),
         records=records,
-        parked=Parked(redis, scripts, keys),
+        parked=Parked(server, scripts, keys),
         dead_letters=dead_letters,
-        idempotency=Idempotency(redis, scripts, keys),
-        suppressions=Suppressions(redis, keys),
+        idempotency=Idempotency(server, scripts, keys),
+        suppressions=Suppressions(server, keys),
         presence=Presence(scripts, keys),
     )
 
@@ -145,6 +143,6 @@ def build_ingest(settings: Settings, stores: Stores, effects: Effects) -> Ingest
             park_timeout_s=settings.park_timeout_s,
             park_limit=settings.park_limit,
         ),
-        identity=partial(redis_identity, stores.redis),
+        identity=partial(generation_of, stores.server),
         clock=unix_ms,
     )

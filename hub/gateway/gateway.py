@@ -35,6 +35,7 @@ from hub.protocol.session import Limits
 from hub.settings import Gateway as Settings
 from hub.store.keys import Keys
 from hub.store.pubsub import PubSub
+from hub.store.server import Server
 
 _DRAIN_STEP_S = 0.1
 _FLUSH_S = 1.0
@@ -52,7 +53,7 @@ class Gateway:
         self,
         settings: Settings,
         *,
-        redis_url: str,
+        server: Server,
         keys: Keys,
         namespaces: Namespaces,
         access: Access,
@@ -66,7 +67,7 @@ class Gateway:
         wheel = Wheel(now_s=time.monotonic())
         self._keys = keys
         self._probe = _Probe(secrets.token_hex(5))
-        self._pubsub: PubSub[LiveTopic] = PubSub(redis_url, on_message=self._on_message, on_gap=self._on_gap)
+        self._pubsub: PubSub[LiveTopic] = PubSub(server, on_message=self._on_message, on_gap=self._on_gap)
         self._directory = Directory(self._pubsub, namespaces, channel_of=keys.topic_channel)
         self._recovery = Recovery(topics, tally)
         self._fan_out = FanOut(self._recovery, tally, call_soon=asyncio.get_running_loop().call_soon)

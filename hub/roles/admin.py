@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from aiohttp import web
-from redis.asyncio import Redis
 
 from hub.api.app import build_admin_app
 from hub.api.health import Check, Health
 from hub.config_checks import parse_address
 from hub.domain.errors import ConfigurationError, Mistake, StoreUnavailable
 from hub.observe import logger
-from hub.store.connection import redis_identity
+from hub.store.connection import generation_of
+from hub.store.server import Server
 
 _log = logger(__name__)
 
@@ -45,14 +45,14 @@ async def _listen(runner: web.AppRunner, listen: str) -> None:
         raise ConfigurationError([Mistake("settings", "admin_listen", listen, advice)]) from error
 
 
-def redis_check(redis: Redis) -> Check:
+def redis_check(server: Server) -> Check:
     """Return a check that Redis answers."""
-    return partial(_redis, redis)
+    return partial(_redis, server)
 
 
-async def _redis(redis: Redis) -> str | None:
+async def _redis(server: Server) -> str | None:
     try:
-        await redis_identity(redis)
+        await generation_of(server)
     except StoreUnavailable as error:
         return str(error)
     return None

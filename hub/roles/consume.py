@@ -29,7 +29,7 @@ async def consume(settings: Settings, stopping: asyncio.Event, *, launch: Launch
     async with redis_of(settings) as url, open_stores(settings, url) as stores:
         ingest = build_ingest_alone(settings, stores)
         consumers = build_consumers(settings, ingest)
-        checks = {"redis": redis_check(stores.redis), **{name: _check(each) for name, each in consumers.items()}}
+        checks = {"redis": redis_check(stores.server), **{name: _check(each) for name, each in consumers.items()}}
         async with (
             admin_server(settings.admin_listen, checks, metrics_dir=launch.metrics_dir) as health,
             asyncio.TaskGroup() as tasks,

@@ -27,7 +27,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
         open_stores(settings, url) as stores,
         open_channels(settings) as channels,
         admin_server(
-            settings.admin_listen, {"redis": redis_check(stores.redis)}, metrics_dir=launch.metrics_dir
+            settings.admin_listen, {"redis": redis_check(stores.server)}, metrics_dir=launch.metrics_dir
         ) as health,
     ):
         runner = delivery_runner(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from redis.asyncio import Redis
 
 from hub import __version__
 from hub.api.app import build_app
@@ -29,6 +28,7 @@ from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
 from hub.settings import Settings
 from hub.store.connection import store_errors
+from hub.store.server import Server
 
 _log = logger(__name__)
 _PAGES = Path(__file__).parents[1] / "web" / "static"
@@ -63,7 +63,7 @@ async def run_worker(
         )
         async with _gateway(settings, stores, front, http) as gateway:
             health = Health(
-                {"redis": redis_check(stores.redis), "pubsub": _pubsub_check(gateway, stores.redis), **key_checks}
+                {"redis": redis_check(stores.server), "pubsub": _pubsub_check(gateway, stores.server), **key_checks}
             )
             http.runner = web.AppRunner(_app(settings, front, gateway, health, metrics_dir), access_log=None)
             await http.runner.setup()
@@ -79,7 +79,7 @@ async def run_worker(
 def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> Gateway:
     return Gateway(
         settings.gateway,
-        redis_url=stores.url,
+        server=stores.server,
         keys=stores.keys,
         namespaces=stores.namespaces,
         access=front,
@@ -147,12 +147,12 @@ async def _listen(settings: Settings, gateway: Gateway, health: Health, stopping
     await gateway.drain()
 
 
-def _pubsub_check(gateway: Gateway, redis: Redis) -> Check:
+def _pubsub_check(gateway: Gateway, server: Server) -> Check:
     """Return a check that a message gets from Redis to this worker's sockets."""
 
     async def publish(channel: str, message: bytes) -> None:
         with store_errors("probe"):
-            await redis.publish(channel, message)
+            await server.publish(channel, message)
 
     async def check() -> str | None:
         if not await gateway.probe(publish):

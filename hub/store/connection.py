@@ -1,4 +1,4 @@
-"""The connection to Redis: how it is opened, one pipelined round trip, and which failures mean "wait and try again"."""
+"""Pipelined round trips to Redis, and which failures mean "wait and try again"."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.domain.errors import StoreUnavailable
 from hub.observe import STORE_ERRORS
-from hub.store.round_trip import Command, Pool, exchange
+from hub.store.round_trip import Command
+from hub.store.server import Server
 
 MAX_COMMANDS_PER_TRIP = 1_000
 """A longer pipeline goes out in pieces, so that neither side has to buffer all of it."""
@@ -27,40 +25,16 @@ _WAIT_CODES = re.compile(
 )
 
 
-def open_redis(url: str, *, max_connections: int = 32, timeout_s: float = 5.0) -> Redis:
-    """Return a client that connects when it is first used. The caller closes it (`aclose`).
-
-    A command that times out or loses its connection is sent once more: everything Doorbell writes is idempotent, so a
-    write that had been carried out after all does no harm. At most `max_connections` are open; who wants one more waits
-    up to `timeout_s`, as every connect and every reply may take `timeout_s`.
-    """
-    # A Unix socket has no keep-alive, and the client refuses the option for one.
-    keepalive = {} if url.startswith("unix:") else {"socket_keepalive": True}
-    pool = Pool.from_url(
-        url,
-        **keepalive,
-        max_connections=max_connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        health_check_interval=30,
-        protocol=2,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), retries=1),
-    )
-    return Redis.from_pool(pool)
-
-
-async def redis_identity(redis: Redis) -> str:
-    """Return the run id of the server: another one means that Redis was restarted or another server took over.
+async def generation_of(server: Server) -> str:
+    """Return which life of Redis takes the writes: another one means that what was written last may be gone.
 
     Raises StoreUnavailable.
     """
     with store_errors("info"):
-        info: dict[str, Any] = await redis.info("server")
-        return str(info["run_id"])
+        return await server.generation()
 
 
-async def pipelined(redis: Redis, commands: Sequence[Command], *, what: str) -> list[Any]:
+async def pipelined(server: Server, commands: Sequence[Command], *, what: str) -> list[Any]:
     """Send commands in one round trip (one for each thousand) and return their replies, ResponseError among them.
 
     The commands are no transaction. `what` labels a failure in the metrics. Raises StoreUnavailable where Redis cannot
@@ -69,16 +43,16 @@ async def pipelined(redis: Redis, commands: Sequence[Command], *, what: str) -> 
     replies: list[Any] = []
     for start in range(0, len(commands), MAX_COMMANDS_PER_TRIP):
         with store_errors(what):
-            replies += await exchange(redis, commands[start : start + MAX_COMMANDS_PER_TRIP])
+            replies += await server.exchange(commands[start : start + MAX_COMMANDS_PER_TRIP])
     for reply in replies:
         if isinstance(reply, RedisError):
-            await _give_up_if_unavailable(redis, reply, what)
+            await _give_up_if_unavailable(server, reply, what)
     return replies
 
 
-async def read_pipelined(redis: Redis, commands: Sequence[Command], *, what: str) -> list[Any]:
+async def read_pipelined(server: Server, commands: Sequence[Command], *, what: str) -> list[Any]:
     """As `pipelined`, but an error reply is raised: it is a bug, or a key that holds something else."""
-    replies = await pipelined(redis, commands, what=what)
+    replies = await pipelined(server, commands, what=what)
     for reply in replies:
         if isinstance(reply, ResponseError):
             raise reply
@@ -105,11 +79,10 @@ def means_unavailable(error: RedisError) -> bool:
     return _WAIT_CODES.match(f"{code} {error}" if code else str(error)) is not None
 
 
-async def _give_up_if_unavailable(redis: Redis, error: RedisError, what: str) -> None:
+async def _give_up_if_unavailable(server: Server, error: RedisError, what: str) -> None:
     if not means_unavailable(error):
         return
     if isinstance(error, ReadOnlyError):
-        # The server has been demoted: connect again, to whoever leads now.
-        await redis.connection_pool.disconnect()
+        await server.demoted()
     STORE_ERRORS.labels(what).inc()
     raise StoreUnavailable(f"{what}: {error}") from error

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.domain.errors import InputError
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
+from hub.store.server import Server
 
 _ADD = load_script("dead_letter_add")
 _DROP = load_script("dead_letter_drop")
@@ -50,10 +50,10 @@ class DeadLetters:
     """The dead letters of one installation, bounded by count and age. Every method raises StoreUnavailable."""
 
     def __init__(
-        self, redis: Redis, scripts: Scripts, keys: Keys, *, limit: int = 10_000, max_age_s: int = 30 * 86_400
+        self, server: Server, scripts: Scripts, keys: Keys, *, limit: int = 10_000, max_age_s: int = 30 * 86_400
     ) -> None:
         """Take `limit`, beyond which the oldest letters leave, and `max_age_s`, at which they do anyway."""
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._bounds = (limit, max_age_s * 1_000)
@@ -78,7 +78,7 @@ class DeadLetters:
     async def get(self, letter_id: str) -> DeadLetter | None:
         """Return one letter, None where there is none of that id."""
         read: Command = ("HGET", self._keys.dead_letters("body"), letter_id)
-        (body,) = await read_pipelined(self._redis, [read], what="dead letter read")
+        (body,) = await read_pipelined(self._server, [read], what="dead letter read")
         return _letter(body) if body else None
 
     async def drop(self, letter_id: str) -> bool:
@@ -88,7 +88,7 @@ class DeadLetters:
     async def count(self) -> int:
         """Return how many letters there are."""
         read: Command = ("HLEN", self._keys.dead_letters("body"))
-        (count,) = await read_pipelined(self._redis, [read], what="dead letter count")
+        (count,) = await read_pipelined(self._server, [read], what="dead letter count")
         return int(count)
 
     def _all_keys(self) -> tuple[str, str, str]:

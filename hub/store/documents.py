@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link
 from hub.domain.ids import NotificationId, OrderId, ShipmentId, UserId
@@ -18,6 +17,7 @@ from hub.store.keys import Keys
 from hub.store.parked_event import in_order
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
+from hub.store.server import Server
 
 _APPLY = load_script("document_apply")
 _ERASE = load_script("user_erase")
@@ -49,9 +49,9 @@ _APPLIED, _OVERTAKING = 1, 2
 class Documents:
     """The documents of one installation. Every method raises StoreUnavailable."""
 
-    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys, *, ttl_s: int) -> None:
+    def __init__(self, server: Server, scripts: Scripts, keys: Keys, *, ttl_s: int) -> None:
         """Take `ttl_s`: how long an aggregate is kept after its last change. A person is kept until erased."""
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._ttl_s = ttl_s
@@ -59,7 +59,7 @@ class Documents:
     async def read_many(self, aggregates: Sequence[Aggregate]) -> list[Document]:
         """Return the documents in the order asked, in one round trip; version 0 where there is none."""
         reads: list[Command] = [("HMGET", self._keys.document(aggregate), "v", "body") for aggregate in aggregates]
-        replies = await read_pipelined(self._redis, reads, what="documents read")
+        replies = await read_pipelined(self._server, reads, what="documents read")
         return [Document(int(version or 0), body or b"") for version, body in replies]
 
     async def apply_many(
@@ -95,12 +95,12 @@ class Documents:
         for link in links:
             key = self._keys.order_shipments(link.order)
             commands += [("SADD", key, link.shipment), ("EXPIRE", key, self._ttl_s)]
-        await read_pipelined(self._redis, commands, what="documents link")
+        await read_pipelined(self._server, commands, what="documents link")
 
     async def shipments_of(self, order: OrderId) -> list[ShipmentId]:
         """Return the shipments of an order, sorted by id."""
         read: Command = ("SMEMBERS", self._keys.order_shipments(order))
-        (members,) = await read_pipelined(self._redis, [read], what="documents links")
+        (members,) = await read_pipelined(self._server, [read], what="documents links")
         return sorted(ShipmentId(member.decode()) for member in members)
 
     async def erase(self, user: UserId) -> None:
@@ -111,7 +111,7 @@ class Documents:
         """
         keys, topic = self._keys, inbox(user)
         read: Command = ("HKEYS", keys.inbox(user, "entries"))
-        (ids,) = await read_pipelined(self._redis, [read], what="documents erase")
+        (ids,) = await read_pipelined(self._server, [read], what="documents erase")
         records = [keys.record(user, NotificationId(entry.decode())) for entry in ids]
         doomed = [keys.topic_stream(topic), *(keys.inbox(user, part) for part in _INBOX_PARTS), *records]
         kept = (keys.document(Aggregate(AggregateKind.PERSON, user)), keys.topic_meta(topic))

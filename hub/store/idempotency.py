@@ -6,10 +6,10 @@ import secrets
 from typing import TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.store.keys import Keys
 from hub.store.scripts import Call, Scripts, load_script
+from hub.store.server import Server
 
 _BEGIN = load_script("idempotency_begin")
 _FINISH = load_script("idempotency_finish")
@@ -45,10 +45,10 @@ class Idempotency:
     """The idempotency keys of one installation. Every method raises StoreUnavailable."""
 
     def __init__(
-        self, redis: Redis, scripts: Scripts, keys: Keys, *, ttl_s: int = 86_400, in_progress_s: int = 60
+        self, server: Server, scripts: Scripts, keys: Keys, *, ttl_s: int = 86_400, in_progress_s: int = 60
     ) -> None:
         """Take `ttl_s`: how long an answer is kept, and `in_progress_s`: when a try that never ended stops counting."""
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._ttl_s = ttl_s

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.errors import InputError
@@ -24,6 +23,7 @@ from hub.store.keys import Keys
 from hub.store.records import RECORD_TTL_S
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Scripts, load_script
+from hub.store.server import Server
 from hub.store.topics import meta_ttl_s, new_epoch
 
 _ADD = load_script("inbox_add")
@@ -75,7 +75,7 @@ class Inbox:
 
     def __init__(
         self,
-        redis: Redis,
+        server: Server,
         scripts: Scripts,
         keys: Keys,
         namespaces: Namespaces,
@@ -87,7 +87,7 @@ class Inbox:
         clock: Clock = unix_ms,
     ) -> None:
         """Take `size`, the entries kept for one person, and `ttl_s`, how long an inbox lives after its last entry."""
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._size = size
@@ -157,7 +157,7 @@ class Inbox:
     async def unread(self, user: UserId) -> int:
         """Return how many entries are neither read nor expired."""
         count: Command = ("ZCOUNT", self._keys.inbox(user, "unread"), f"({self._clock()}", "+inf")
-        (unread,) = await read_pipelined(self._redis, [count], what="inbox unread")
+        (unread,) = await read_pipelined(self._server, [count], what="inbox unread")
         return int(unread)
 
     async def mark(self, user: UserId, ids: Sequence[NotificationId] | None, state: EntryState) -> int:
@@ -181,12 +181,12 @@ class Inbox:
     async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
         """Return the state of each entry, in one round trip; None where it has left the inbox or never was there."""
         reads: list[Command] = [("HGET", self._keys.inbox(user, "entries"), entry) for user, entry in entries]
-        replies = await read_pipelined(self._redis, reads, what="inbox state")
+        replies = await read_pipelined(self._server, reads, what="inbox state")
         return [_STATES[reply[:1]] if reply else None for reply in replies]
 
     async def _all_ids(self, user: UserId) -> list[NotificationId]:
         read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)
-        (ids,) = await read_pipelined(self._redis, [read], what="inbox ids")
+        (ids,) = await read_pipelined(self._server, [read], what="inbox ids")
         return [NotificationId(entry.decode()) for entry in ids]
 
     def _topic_keys(self, user: UserId) -> tuple[str, str, str]:

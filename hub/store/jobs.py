@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.domain.ids import JobId
 from hub.domain.notifications import Job, Lane
@@ -22,6 +21,7 @@ from hub.store.keys import Keys, shard_of
 from hub.store.records import Attempt, Records
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Script, Scripts, load_script
+from hub.store.server import Server
 
 _SCHEDULE = load_script("job_schedule")
 _CLAIM = load_script("job_claim")
@@ -58,7 +58,7 @@ class Jobs:
 
     def __init__(
         self,
-        redis: Redis,
+        server: Server,
         scripts: Scripts,
         keys: Keys,
         dead_letters: DeadLetters,
@@ -72,7 +72,7 @@ class Jobs:
 
         Fewer shards than before leave the jobs of the missing ones where they are: drain the queue first.
         """
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._dead_letters = dead_letters
@@ -203,7 +203,7 @@ class Jobs:
 
     async def _holds(self, shard: _Shard, job_id: JobId, token: str) -> bool:
         read: Command = ("HGET", *self._parts(shard, "state"), job_id)
-        (state,) = await read_pipelined(self._redis, [read], what="job state")
+        (state,) = await read_pipelined(self._server, [read], what="job state")
         return state is not None and bool(state.endswith(f"|{token}".encode()))
 
     async def _put_aside(self, shard: _Shard, job_id: JobId, body: bytes, reason: str) -> None:
@@ -216,7 +216,7 @@ class Jobs:
         shards = [_Shard(lane, number) for lane in Lane for number in range(self._shards)]
         reads: list[Command] = [("HLEN", *self._parts(shard, "body")) for shard in shards]
         depth = dict.fromkeys(Lane, 0)
-        for shard, count in zip(shards, await read_pipelined(self._redis, reads, what="jobs depth"), strict=True):
+        for shard, count in zip(shards, await read_pipelined(self._server, reads, what="jobs depth"), strict=True):
             depth[shard.lane] += count
         return depth
 
@@ -227,7 +227,7 @@ class Jobs:
         """
         keys = [key for number in range(self._shards) for key in self._parts(_Shard(lane, number), "due", "leased")]
         reads: list[Command] = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in keys]
-        firsts = await read_pipelined(self._redis, reads, what="jobs next due")
+        firsts = await read_pipelined(self._server, reads, what="jobs next due")
         return min((int(first[1]) for first in firsts if first), default=None)
 
     def _shares(self, lane: Lane, limit: int) -> Iterator[tuple[_Shard, int]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from redis.asyncio import Redis
-
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import EffectId
 from hub.store.connection import read_pipelined
@@ -14,6 +12,7 @@ from hub.store.keys import Keys
 from hub.store.parked_event import in_order, split
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
+from hub.store.server import Server
 
 _PARK = load_script("park")
 _UNPARK = load_script("unpark")
@@ -42,8 +41,8 @@ class Parked:
     A parked event leaves only by `unpark`, which the caller does after it has dealt with it: none is lost on the way.
     """
 
-    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys) -> None:
-        self._redis = redis
+    def __init__(self, server: Server, scripts: Scripts, keys: Keys) -> None:
+        self._server = server
         self._scripts = scripts
         self._keys = keys
 
@@ -65,7 +64,7 @@ class Parked:
         For whoever repeats an event that made an aggregate appear: the one before may have died before it woke these.
         """
         reads: list[Command] = [("HVALS", self._keys.parked(aggregate)) for aggregate in aggregates]
-        return [in_order(values) for values in await read_pipelined(self._redis, reads, what="parked read")]
+        return [in_order(values) for values in await read_pipelined(self._server, reads, what="parked read")]
 
     async def unpark(self, aggregate: Aggregate, bodies: Sequence[bytes]) -> None:
         """Forget events that have been dealt with."""
@@ -93,20 +92,20 @@ class Parked:
         """Put right the reminders of aggregates for which nothing is overdue."""
         deadlines = self._keys.parked_deadlines()
         removals: list[Command] = [("ZREM", deadlines, _name(aggregate)) for aggregate in idle]
-        await read_pipelined(self._redis, removals, what="parked correct")
+        await read_pipelined(self._server, removals, what="parked correct")
         # Looked at after the removal: what was parked meanwhile is not forgotten.
         await self._remind([(events[0][0], aggregate) for aggregate, events in await self._events_of(idle) if events])
 
     async def _events_of(self, aggregates: Sequence[Aggregate]) -> list[tuple[Aggregate, list[tuple[int, bytes]]]]:
         reads: list[Command] = [("HVALS", self._keys.parked(aggregate)) for aggregate in aggregates]
-        replies = await read_pipelined(self._redis, reads, what="parked read")
+        replies = await read_pipelined(self._server, reads, what="parked read")
         return [(aggregate, sorted(map(split, reply))) for aggregate, reply in zip(aggregates, replies, strict=True)]
 
     async def _remind(self, reminders: Sequence[tuple[int, Aggregate]]) -> None:
         """See to it that `expired` looks at each aggregate at the given time, in Unix ms, or earlier."""
         key = self._keys.parked_deadlines()
         commands: list[Command] = [("ZADD", key, "LT", due_ms, _name(aggregate)) for due_ms, aggregate in reminders]
-        await read_pipelined(self._redis, commands, what="parked remind")
+        await read_pipelined(self._server, commands, what="parked remind")
 
 
 def _name(aggregate: Aggregate) -> str:

@@ -1,10 +1,12 @@
-"""Redis pub/sub with a reader of its own: hiredis under an asyncio.Protocol, no task per message.
+"""Redis pub/sub with readers of its own: one connection to each server that holds channels.
 
 Guarantees:
 - `subscribe` returns once Redis has confirmed every channel: what is published after that arrives.
-- A lost connection is set up again with backoff and every channel subscribed again, then `on_gap` is called: messages
+- A lost connection is set up again with backoff and its channels subscribed again, then `on_gap` is called: messages
   may have been missed in between. redis-py's PubSub hides exactly that.
-- A peer that has gone silent is found by PING within two health intervals.
+- A channel whose slot moves to another server, by migration or failover, is subscribed there: a gap as well.
+- A peer that has gone silent is found by PING within two health intervals. As often, the deployment is looked at again:
+  a master that has been replaced may go on talking.
 
 Nothing is queued: a message is handed over inside the read. Redis itself cuts off readers that fall behind
 (`client-output-buffer-limit pubsub`), which then shows as a lost connection.
@@ -14,148 +16,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import ssl
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Generic, Self, TypeVar
 
-import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.exceptions import RedisError
 
 from hub.domain.errors import StoreUnavailable
 from hub.observe import logger
+from hub.store.pubsub_link import Link, Moved
+from hub.store.routes import Routes
+from hub.store.server import Server
 
 Listener = TypeVar("Listener")
 """What a channel's messages are handed over with."""
 
-_BATCH = 500
-"""Channels per SUBSCRIBE command."""
-_CONNECT_TIMEOUT_S = 5.0
-_CONFIRM_TIMEOUT_S = 10.0
-_BACKOFF_FIRST_S = 0.05
-_BACKOFF_MAX_S = 2.0
+_LOOK_AGAIN_S = 0.2
+"""Between two looks at the deployment while something is amiss."""
 _log = logger(__name__)
 
 
-class _Wire(asyncio.Protocol):
-    """One connection: requests whose replies are awaited in order, and messages that come by themselves."""
-
-    def __init__(self, on_message: Callable[[bytes, bytes], None]) -> None:
-        self._on_message = on_message
-        self._reader = hiredis.Reader()
-        self._replies: deque[asyncio.Future[Any]] = deque()
-        self._confirmations: deque[tuple[list[int], asyncio.Future[None]]] = deque()
-        self._transport: asyncio.Transport | None = None
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.read_anything = False
-        """Set by every read; the health check clears it."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio promises a Transport for a stream; those of uvloop are not subclasses.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.read_anything = True
-        reader = self._reader
-        reader.feed(data)
-        try:
-            while (reply := reader.gets()) is not False:
-                if type(reply) is list and reply[0] == b"message":
-                    self._on_message(reply[1], reply[2])
-                else:
-                    self._on_reply(reply)
-        except hiredis.HiredisError as error:
-            _log.warning("pubsub_protocol_error", error=str(error))
-            self.abort()
-
-    def _on_reply(self, reply: Any) -> None:
-        if isinstance(reply, list) and reply[0] == b"subscribe":
-            left, done = self._confirmations[0]
-            left[0] -= 1
-            if left[0] == 0:
-                self._confirmations.popleft()
-                if not done.done():
-                    done.set_result(None)
-        elif isinstance(reply, list) and reply[0] == b"unsubscribe":
-            pass
-        elif self._replies:
-            waiting = self._replies.popleft()
-            if not waiting.done():
-                waiting.set_result(reply)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        problem = StoreUnavailable("the pub/sub connection to Redis is lost")
-        for waiting in (*self._replies, *(done for _, done in self._confirmations)):
-            if not waiting.done():
-                waiting.set_exception(problem)
-                # Whoever waited may have given up: then nobody wants to know.
-                waiting.exception()
-        if not self.lost.done():
-            self.lost.set_result(None)
-
-    def _write(self, *parts: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
-            raise StoreUnavailable("the pub/sub connection to Redis is lost")
-        self._transport.write(hiredis.pack_command(parts))  # type: ignore[arg-type]  # its stub means tuples of any length
-
-    async def request(self, *parts: bytes) -> Any:
-        """Return the reply to a command that is answered once."""
-        self._write(*parts)
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._replies.append(waiting)
-        reply = await waiting
-        if isinstance(reply, hiredis.ReplyError):
-            raise StoreUnavailable(f"Redis refuses {parts[0].decode()}: {reply}")
-        return reply
-
-    async def subscribe(self, channels: Sequence[bytes]) -> None:
-        """Return when Redis has confirmed all channels."""
-        last: asyncio.Future[None] | None = None
-        for at in range(0, len(channels), _BATCH):
-            batch = channels[at : at + _BATCH]
-            self._write(b"SUBSCRIBE", *batch)
-            last = asyncio.get_running_loop().create_future()
-            self._confirmations.append(([len(batch)], last))
-        if last is not None:
-            await last
-
-    def unsubscribe(self, channels: Sequence[bytes]) -> None:
-        """Ask for no more messages of these channels."""
-        for at in range(0, len(channels), _BATCH):
-            self._write(b"UNSUBSCRIBE", *channels[at : at + _BATCH])
-
-    def abort(self) -> None:
-        """Drop the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
-
 class PubSub(Generic[Listener]):
-    """Redis pub/sub for one worker. Use it as `async with`; the connection is made in the background.
+    """Redis pub/sub for one worker. Use it as `async with`; the connections are made in the background.
 
     `on_message(listener, payload)` and `on_gap()` are called from the event loop and must not raise or block. `on_gap`
-    is called after each connection but the first, once all channels are subscribed again.
+    is called whenever messages may have been missed, once all channels concerned are subscribed again.
     """
 
     def __init__(
         self,
-        url: str,
+        server: Server,
         *,
         on_message: Callable[[Listener, bytes], None],
         on_gap: Callable[[], None],
         health_interval_s: float = 5.0,
     ) -> None:
-        self._target = parse_url(url)
+        self._server = server
         self._deliver = on_message
         self._on_gap = on_gap
         self._health_interval_s = health_interval_s
         self._listeners: dict[bytes, Listener] = {}
-        self._wire: _Wire | None = None
+        self._routes: Routes | None = None
+        self._links: dict[str, Link] = {}
+        self._holders: dict[str, asyncio.Task[None]] = {}
+        self._strays: set[bytes] = set()
+        self._amiss = asyncio.Event()
         self._established = asyncio.Event()
-        self._connections = 0
+        self._was_established = False
         self._owner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -172,7 +80,7 @@ class PubSub(Generic[Listener]):
 
     @property
     def connected(self) -> bool:
-        """Whether messages arrive: the connection stands and every channel is subscribed."""
+        """Whether messages arrive: every connection stands and every channel is subscribed."""
         return self._established.is_set()
 
     async def wait_connected(self, timeout_s: float) -> bool:
@@ -187,100 +95,142 @@ class PubSub(Generic[Listener]):
 
         Raises StoreUnavailable if Redis cannot be reached or does not confirm within 10 s; then none is subscribed.
         """
-        wire = self._wire
-        if wire is None or not self.connected:
-            raise StoreUnavailable("the pub/sub connection to Redis is down")
+        placed = self._placed(channels)
         self._listeners.update(channels)
         try:
-            async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
-                await wire.subscribe([*channels])
+            await asyncio.gather(*(link.subscribe(names) for link, names in placed))
         except BaseException as error:
             self.unsubscribe(channels)
-            if isinstance(error, TimeoutError):
-                wire.abort()
-                raise StoreUnavailable("Redis does not confirm subscriptions") from error
+            if isinstance(error, Moved):
+                self._amiss.set()
             raise
 
     def unsubscribe(self, channels: Iterable[bytes]) -> None:
         """Stop the messages of these channels. They stop at once here, and soon at Redis."""
         known = [channel for channel in channels if self._listeners.pop(channel, None) is not None]
-        if known and self._wire is not None:
-            # Without a connection there is nothing to undo.
-            with contextlib.suppress(StoreUnavailable):
-                self._wire.unsubscribe(known)
+        self._strays.difference_update(known)
+        for url, names in self._by_url(self._routes, known).items():
+            if url in self._links:
+                self._links[url].unsubscribe(names)
 
     def _message(self, channel: bytes, payload: bytes) -> None:
         listener = self._listeners.get(channel)
         if listener is not None:
             self._deliver(listener, payload)
 
+    # Where channels are
+
+    def _placed(self, channels: Iterable[bytes]) -> list[tuple[Link, list[bytes]]]:
+        """Return the links that channels belong to. Raises StoreUnavailable where there is none."""
+        if self._routes is None:
+            raise StoreUnavailable("the pub/sub connection to Redis is down")
+        places = self._by_url(self._routes, channels)
+        if not places.keys() <= self._links.keys():
+            raise StoreUnavailable("no server has the slot of a channel")
+        return [(self._links[url], names) for url, names in places.items() if url is not None]
+
+    @staticmethod
+    def _by_url(routes: Routes | None, channels: Iterable[bytes]) -> dict[str | None, list[bytes]]:
+        if routes is None:
+            return {}
+        if routes.owners is None:
+            return {routes.urls[0]: [*channels]}
+        places: dict[str | None, list[bytes]] = defaultdict(list)
+        for channel in channels:
+            places[routes.url_of(channel)].append(channel)
+        return places
+
+    def _channels_at(self, url: str) -> Iterable[bytes]:
+        return self._by_url(self._routes, self._listeners).get(url, ())
+
+    # Following the deployment
+
     async def _run(self) -> None:
-        backoff_s = _BACKOFF_FIRST_S
-        while True:
-            before = self._connections
-            try:
-                await self._live()
-            except (OSError, TimeoutError, StoreUnavailable) as error:
-                _log.warning("pubsub_connection_lost", error=str(error) or type(error).__name__)
-            backoff_s = _BACKOFF_FIRST_S if self._connections > before else min(_BACKOFF_MAX_S, backoff_s * 2)
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+        async with asyncio.TaskGroup() as group:
+            while True:
+                try:
+                    await self._follow(await self._server.routes(), group)
+                except (OSError, TimeoutError, RedisError, StoreUnavailable) as error:
+                    self._amiss.set()
+                    _log.warning("pubsub_without_routes", error=str(error) or type(error).__name__)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._health_interval_s):
+                        await self._amiss.wait()
+                        await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _live(self) -> None:
-        """Hold one connection until it is lost."""
-        wire = _Wire(self._message)
-        try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                await self._connect(wire)
-                await self._greet(wire)
-            self._wire = wire
-            async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
-                await wire.subscribe([*self._listeners])
-            self._connections += 1
+    async def _follow(self, routes: Routes, group: asyncio.TaskGroup) -> None:
+        """Have every channel subscribed at the server that it belongs to now."""
+        self._amiss.clear()
+        before, self._routes = self._routes, routes
+        moved = self._moved(before, routes)
+        self._strays.clear()
+        if routes != before:
+            self._hold(routes, group)
+        for url, names in self._by_url(before, moved).items():
+            if url in self._links:
+                self._links[url].unsubscribe(names)
+        for url, names in self._by_url(routes, moved).items():
+            if url is None:
+                self._strays.update(names)
+            else:
+                await self._links[url].adopt(names)
+        self._take_stock()
+        if moved and self.connected:
+            _log.info("pubsub_channels_moved", count=len(moved))
+            self._on_gap()
+
+    def _moved(self, before: Routes | None, routes: Routes) -> list[bytes]:
+        if before is None or before == routes:
+            return [channel for channel in self._strays if channel in self._listeners]
+        return [
+            channel
+            for channel in self._listeners
+            if channel in self._strays or before.url_of(channel) != routes.url_of(channel)
+        ]
+
+    def _hold(self, routes: Routes, group: asyncio.TaskGroup) -> None:
+        """Have one link to each server, and no other."""
+        wanted = set(routes.urls if routes.owners is not None else routes.urls[:1])
+        for url in [*self._links]:
+            if url not in wanted:
+                del self._links[url]
+                self._holders.pop(url).cancel()
+        for url in wanted - self._links.keys():
+            link = self._links[url] = self._link(url, sharded=routes.owners is not None)
+            self._holders[url] = group.create_task(link.run(), name=f"pubsub-link-{len(self._links)}")
+
+    def _link(self, url: str, *, sharded: bool) -> Link:
+        return Link(
+            url,
+            sharded=sharded,
+            channels=lambda: self._channels_at(url),
+            on_message=self._message,
+            on_up=self._up,
+            on_down=self._down,
+            on_stray=self._stray,
+            health_interval_s=self._health_interval_s,
+        )
+
+    def _up(self) -> None:
+        came_back = self._was_established
+        self._take_stock()
+        if came_back:
+            self._on_gap()
+
+    def _down(self) -> None:
+        self._take_stock()
+        self._amiss.set()
+
+    def _stray(self, channel: bytes) -> None:
+        """Take note that a channel is not where it should be; one that nobody wants has just left by our own wish."""
+        if channel in self._listeners:
+            self._strays.add(channel)
+            self._take_stock()
+            self._amiss.set()
+
+    def _take_stock(self) -> None:
+        if self._links and not self._strays and all(link.up for link in self._links.values()):
+            self._was_established = True
             self._established.set()
-            if self._connections > 1:
-                self._on_gap()
-            await self._watch(wire)
-        finally:
+        else:
             self._established.clear()
-            self._wire = None
-            wire.abort()
-
-    async def _connect(self, wire: _Wire) -> None:
-        loop = asyncio.get_running_loop()
-        target = self._target
-        if "path" in target:
-            await loop.create_unix_connection(lambda: wire, target["path"])
-            return
-        context = _tls(target) if target.get("connection_class") is SSLConnection else None
-        host = target.get("host", "localhost")
-        await loop.create_connection(lambda: wire, host, target.get("port", 6379), ssl=context)
-
-    async def _greet(self, wire: _Wire) -> None:
-        target = self._target
-        if password := target.get("password"):
-            user = target.get("username")
-            await wire.request(b"AUTH", *([user.encode()] if user else []), password.encode())
-        if database := target.get("db"):
-            await wire.request(b"SELECT", str(database).encode())
-        await wire.request(b"CLIENT", b"SETNAME", b"doorbell-pubsub")
-
-    async def _watch(self, wire: _Wire) -> None:
-        """Return when the connection is lost; drop one that has not answered a PING for a whole interval."""
-        while not wire.lost.done():
-            wire.read_anything = False
-            ping = asyncio.ensure_future(wire.request(b"PING"))
-            await asyncio.wait((wire.lost,), timeout=self._health_interval_s)
-            if not ping.done():
-                ping.cancel()
-            elif not ping.cancelled() and ping.exception() is not None:
-                raise StoreUnavailable("the pub/sub connection to Redis is lost")
-            if not wire.lost.done() and not wire.read_anything:
-                raise StoreUnavailable("Redis has gone silent")
-
-
-def _tls(target: Mapping[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=target.get("ssl_ca_certs"))
-    if target.get("ssl_cert_reqs") == "none":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

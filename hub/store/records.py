@@ -6,7 +6,6 @@ The inbox notes when an entry was added, seen, read and archived; the delivery w
 from __future__ import annotations
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import Channel, Notification
@@ -14,6 +13,7 @@ from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Script, Scripts, load_script
+from hub.store.server import Server
 
 RECORD_TTL_S = 7 * 86_400
 MAX_FIELDS = 48
@@ -53,9 +53,9 @@ class Record(msgspec.Struct, frozen=True):
 class Records:
     """The records of one installation. Every method raises StoreUnavailable."""
 
-    def __init__(self, redis: Redis, scripts: Scripts, keys: Keys, *, ttl_s: int = RECORD_TTL_S) -> None:
+    def __init__(self, server: Server, scripts: Scripts, keys: Keys, *, ttl_s: int = RECORD_TTL_S) -> None:
         """Take `ttl_s`: how long a record is kept after its last change."""
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._ttl_s = ttl_s
@@ -73,7 +73,7 @@ class Records:
     async def read(self, user: UserId, notification: NotificationId) -> Record | None:
         """Return the record of a notification, attempts in the order of time; None where there is none."""
         read: Command = ("HGETALL", self._keys.record(user, notification))
-        (fields,) = await read_pipelined(self._redis, [read], what="record read")
+        (fields,) = await read_pipelined(self._server, [read], what="record read")
         names = (name.decode() for name in fields[::2])
         return _record(dict(zip(names, fields[1::2], strict=True))) if fields else None
 

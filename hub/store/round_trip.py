@@ -12,11 +12,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -30,21 +30,6 @@ _GROUP_BYTES = 262_144
 
 Command: TypeAlias = tuple[str | bytes | int | float, ...]
 """The words of a Redis command and its arguments, each for itself."""
-
-
-async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Any]:
-    """Send commands and return their replies in order, error replies as exceptions among them.
-
-    The client is one of `hub.store.connection.open_redis`. A connection that breaks or stays silent for the socket
-    timeout is opened again and the commands are sent again, as often as the client's retry policy says; then redis-py's
-    ConnectionError or TimeoutError is raised. Who is cancelled leaves the outcome unknown, as with any write.
-    """
-    # The stub of hiredis has a command's words wrong: it takes a tuple of any length.
-    packed = b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]
-    pool = cast("Pool", redis.connection_pool)
-    if len(packed) >= _ALONE_BYTES:
-        return await pool.trip(packed, len(commands))
-    return await pool.trip_together(packed, len(commands))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +53,19 @@ class Pool(BlockingConnectionPool):
         self._asked: deque[_Asked] = deque()
         self._traveller: asyncio.Task[None] | None = None
         self._alone = 0
+
+    async def exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands and return their replies in order, error replies as exceptions among them.
+
+        A connection that breaks or stays silent for the socket timeout is opened again and the commands are sent again,
+        as often as the retry policy says; then redis-py's ConnectionError or TimeoutError is raised. Who is cancelled
+        leaves the outcome unknown, as with any write.
+        """
+        # The stub of hiredis has a command's words wrong: it takes a tuple of any length.
+        packed = b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]
+        if len(packed) >= _ALONE_BYTES:
+            return await self.trip(packed, len(commands))
+        return await self.trip_together(packed, len(commands))
 
     async def trip(self, packed: bytes, count: int) -> list[Any]:
         """Send packed commands and return their `count` replies."""

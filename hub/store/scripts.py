@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from hub.domain.errors import StoreUnavailable
 from hub.store.connection import pipelined, read_pipelined
 from hub.store.round_trip import Command
+from hub.store.server import Server
 
 _FOLDER = Path(__file__).parent / "lua"
 _INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
@@ -65,8 +65,8 @@ def _read(name: str) -> str:
 class Scripts:
     """Runs scripts on one Redis."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     async def run_many(self, script: Script, calls: Sequence[Call]) -> list[Any]:
         """Run one script for each call, in order and in one round trip; return the replies.
@@ -86,12 +86,12 @@ class Scripts:
         if not calls:
             return []
         what = calls[0][0].name
-        replies = await pipelined(self._redis, [_command(*call) for call in calls], what=what)
+        replies = await pipelined(self._server, [_command(*call) for call in calls], what=what)
         unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
             # Redis was restarted, failed over or had its scripts flushed. Only what did not run is run again.
             await self._load({calls[index][0].sha: calls[index][0] for index in unknown}.values())
-            again = await pipelined(self._redis, [_command(*calls[index]) for index in unknown], what=what)
+            again = await pipelined(self._server, [_command(*calls[index]) for index in unknown], what=what)
             for index, reply in zip(unknown, again, strict=True):
                 replies[index] = reply
         for (script, _), reply in zip(calls, replies, strict=True):
@@ -100,7 +100,7 @@ class Scripts:
 
     async def _load(self, scripts: Iterable[Script]) -> None:
         loads = [("SCRIPT", "LOAD", script.source) for script in scripts]
-        await read_pipelined(self._redis, loads, what="script load")
+        await read_pipelined(self._server, loads, what="script load")
 
 
 def _command(script: Script, call: Call) -> Command:

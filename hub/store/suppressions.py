@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from redis.asyncio import Redis
-
 from hub.store.connection import pipelined, read_pipelined
 from hub.store.keys import Keys
 from hub.store.round_trip import Command
+from hub.store.server import Server
 
 SUPPRESSED_S = 90 * 86_400
 _REASON_MAX = 200
@@ -21,25 +20,25 @@ _REASON_MAX = 200
 class Suppressions:
     """The suppressed addresses of one installation, by channel. Every method raises StoreUnavailable."""
 
-    def __init__(self, redis: Redis, keys: Keys, *, ttl_s: int = SUPPRESSED_S) -> None:
+    def __init__(self, server: Server, keys: Keys, *, ttl_s: int = SUPPRESSED_S) -> None:
         """Take `ttl_s`: after that an address may be tried again, for mailboxes come back."""
-        self._redis = redis
+        self._server = server
         self._keys = keys
         self._ttl_s = ttl_s
 
     async def add(self, channel: str, address: str, *, reason: str) -> None:
         """Suppress an address, from now for the whole time."""
         write: Command = ("SET", self._key(channel, address), reason[:_REASON_MAX], "EX", self._ttl_s)
-        await pipelined(self._redis, [write], what="suppression")
+        await pipelined(self._server, [write], what="suppression")
 
     async def remove(self, channel: str, address: str) -> None:
         """Let an address be written to again."""
-        await pipelined(self._redis, [("DEL", self._key(channel, address))], what="suppression")
+        await pipelined(self._server, [("DEL", self._key(channel, address))], what="suppression")
 
     async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
         """Say of each (channel, address) whether it is suppressed, in one round trip."""
         reads: list[Command] = [("EXISTS", self._key(channel, address)) for channel, address in addresses]
-        return [reply == 1 for reply in await read_pipelined(self._redis, reads, what="suppressions")]
+        return [reply == 1 for reply in await read_pipelined(self._server, reads, what="suppressions")]
 
     def _key(self, channel: str, address: str) -> str:
         return self._keys.suppression(channel, blake2b(address.lower().encode(), digest_size=16).hexdigest())

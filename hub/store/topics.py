@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
-from redis.asyncio import Redis
 
 from hub.domain.decisions import Publication
 from hub.domain.errors import InputError
@@ -21,6 +20,7 @@ from hub.domain.topics import Namespace, Namespaces, Position, TopicKind
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.scripts import Call, Run, Scripts, load_script
+from hub.store.server import Server
 
 _PUBLISH = load_script("topic_publish")
 _PUBLISH_LATEST = load_script("topic_publish_latest")
@@ -74,10 +74,10 @@ class Topics:
     """The topics of one installation. Every method raises StoreUnavailable, and InputError for an unknown namespace."""
 
     def __init__(
-        self, redis: Redis, scripts: Scripts, keys: Keys, namespaces: Namespaces, *, dedupe_window_s: int
+        self, server: Server, scripts: Scripts, keys: Keys, namespaces: Namespaces, *, dedupe_window_s: int
     ) -> None:
         """Take `dedupe_window_s`: for how long an effect's id keeps it from being published again."""
-        self._redis = redis
+        self._server = server
         self._scripts = scripts
         self._keys = keys
         self._namespaces = namespaces
@@ -129,7 +129,7 @@ class Topics:
         """Return the end of each topic, in one round trip; in a second one, topics without an epoch get theirs."""
         recoverable = [topic for topic in topics if self.options(topic).recoverable]
         reads = [("HMGET", self._keys.topic_meta(topic), "epoch", "offset") for topic in recoverable]
-        replies = await read_pipelined(self._redis, reads, what="topic positions") if reads else []
+        replies = await read_pipelined(self._server, reads, what="topic positions") if reads else []
         found = {topic: _position(*reply) for topic, reply in zip(recoverable, replies, strict=True) if reply[0]}
         new = [topic for topic in dict.fromkeys(recoverable) if topic not in found]
         calls = [Call((self._keys.topic_meta(topic),), self._lifetime(topic)) for topic in new]

@@ -20,6 +20,7 @@ from tests.acceptance.journeys import PLAYBOOK, Plan, introductions
 from tests.acceptance.producers import Backend, KafkaBackend, RabbitBackend, is_consumed, is_empty, make_topics
 from tests.acceptance.programs import Program
 from tests.acceptance.waiting import until, until_true
+from tests.redis_client import client_of
 
 LEASE_S = 6
 _MAILS_MAX = 100_000
@@ -120,10 +121,11 @@ class Shop:
     async def begun_twice(self) -> int:
         """Return for how many mails a second call was begun after one whose outcome nobody knows."""
         count = 0
-        async for key in self.stores.redis.scan_iter(match=f"{self.hub.name}:*record:*", count=5_000):
-            fields: list[Any] = await self.stores.redis.hkeys(key)
-            numbers = [int(name.rsplit(b":", 1)[1]) for name in fields if name.startswith(b"attempt:")]
-            count += any(number >= 1 for number in numbers)
+        async with client_of(self.hub.environment["DOORBELL_REDIS_URL"]) as redis:
+            async for key in redis.scan_iter(match=f"{self.hub.name}:*record:*", count=5_000):
+                fields: list[Any] = await redis.hkeys(key)
+                numbers = [int(name.rsplit(b":", 1)[1]) for name in fields if name.startswith(b"attempt:")]
+                count += any(number >= 1 for number in numbers)
         return count
 
     def _sent_problems(self) -> list[str]:

@@ -13,7 +13,7 @@ from hub.domain.notifications import Channel, EntryState, Lane, Notification, St
 from hub.domain.people import Person, tombstone
 from hub.settings import Delivery
 from hub.store.clock import unix_ms
-from hub.store.connection import open_redis
+from hub.store.single import SingleServer
 from tests.delivery_shop import MAILBOX, ZOE, Shop, until
 from tests.mail_relay import mail_relay
 
@@ -22,11 +22,11 @@ __all__ = ["mail_relay"]
 
 @pytest_asyncio.fixture
 async def shop(redis_url: str, key_prefix: str, mail_relay: MailRelay) -> AsyncIterator[Shop]:
-    redis = open_redis(redis_url)
-    made = Shop(redis, key_prefix, mail_relay)
+    server = SingleServer(redis_url)
+    made = Shop(server, key_prefix, mail_relay)
     await made.knows(Person(ZOE, email=MAILBOX, name="Zoë", locale="de", time_zone="Europe/Berlin"))
     yield made
-    await redis.aclose()
+    await server.aclose()
 
 
 async def test_an_unseen_notification_goes_out_by_mail_in_the_persons_language(shop: Shop) -> None:

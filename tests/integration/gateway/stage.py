@@ -21,9 +21,11 @@ from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.gateway.gateway import Gateway
 from hub.protocol.codes import CommandError, method_not_found
 from hub.settings import Gateway as Settings
-from hub.store.connection import open_redis
 from hub.store.keys import Keys
+from hub.store.opening import open_server
 from hub.store.scripts import Scripts
+from hub.store.server import Server
+from hub.store.single import SingleServer
 from hub.store.topics import Topics
 
 NAMESPACES = Namespaces(
@@ -92,13 +94,19 @@ class Running:
     topics: Topics
     port: int
     keys: Keys
-    redis: Any
+    store: Server
     server: asyncio.Server
     runner: web.AppRunner
 
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/connection/websocket"
+
+    @property
+    def redis(self) -> Any:
+        """redis-py's client on the one server there is."""
+        assert isinstance(self.store, SingleServer)
+        return self.store.redis
 
     async def publish(self, topic: str, data: Any, *, rank: int | None = None) -> None:
         effect = EffectId(f"e{next(_ids)}")
@@ -168,14 +176,14 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
     keys = Keys(key_prefix)
 
     async def begin(*, url: str = redis_url, port: int = 0, **settings: Any) -> Running:
-        redis = open_redis(url)
-        topics = Topics(redis, Scripts(redis), keys, NAMESPACES, dedupe_window_s=60)
+        store = open_server(url)
+        topics = Topics(store, Scripts(store), keys, NAMESPACES, dedupe_window_s=60)
         shop = Shop()
         app = web.Application()
         runner = web.AppRunner(app)
         gateway = Gateway(
             replace(Settings(), **settings),
-            redis_url=url,
+            server=store,
             keys=keys,
             namespaces=NAMESPACES,
             access=shop,
@@ -190,7 +198,7 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
         await gateway.__aenter__()
         server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
         assert await gateway.wait_ready(5.0)
-        worker = Running(gateway, topics, server.sockets[0].getsockname()[1], keys, redis, server, runner)
+        worker = Running(gateway, topics, server.sockets[0].getsockname()[1], keys, store, server, runner)
         running.append(worker)
         return worker
 
@@ -199,7 +207,7 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
         worker.server.close()
         await worker.gateway.__aexit__(None, None, None)
         await worker.runner.cleanup()
-        await worker.redis.aclose()
+        await worker.store.aclose()
 
 
 async def _hello(request: web.Request) -> web.Response:

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from deploy.local import RedisServer
 from hub.domain.errors import StoreUnavailable
-from hub.store.connection import open_redis
 from hub.store.pubsub import PubSub
+from hub.store.single import SingleServer
 from tests.integration.gateway.stage import until
 from tests.services import running
 
@@ -34,11 +34,11 @@ class Notes:
 @asynccontextmanager
 async def listening(url: str, **options: Any) -> AsyncIterator[tuple[PubSub[str], Notes, Redis]]:
     notes = Notes()
-    redis = open_redis(url)
-    async with PubSub(url, on_message=notes.on_message, on_gap=notes.on_gap, **options) as pubsub:
+    server = SingleServer(url)
+    async with PubSub(server, on_message=notes.on_message, on_gap=notes.on_gap, **options) as pubsub:
         assert await pubsub.wait_connected(5)
-        yield pubsub, notes, redis
-    await redis.aclose()
+        yield pubsub, notes, server.redis
+    await server.aclose()
 
 
 async def test_what_is_published_after_subscribing_arrives(redis_url: str, unique_name: str) -> None:
@@ -113,7 +113,7 @@ async def test_a_password_a_database_and_a_unix_socket(tmp_path: Path) -> None:
             await pubsub.subscribe({b"c": "a"})
             await redis.publish("c", b"1")
             await until(lambda: notes.messages == [("a", b"1")])
-        async with PubSub[str](f"unix://:wrong@{socket}", on_message=print, on_gap=print) as refused:
+        async with PubSub[str](SingleServer(f"unix://:wrong@{socket}"), on_message=print, on_gap=print) as refused:
             assert not await refused.wait_connected(0.3)
     finally:
         process.terminate()
@@ -135,7 +135,7 @@ async def test_a_peer_that_talks_nonsense_is_tried_again(noise: bytes) -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with PubSub[str](f"redis://127.0.0.1:{port}", on_message=print, on_gap=print) as pubsub:
+    async with PubSub[str](SingleServer(f"redis://127.0.0.1:{port}"), on_message=print, on_gap=print) as pubsub:
         await until(lambda: visits >= 2)
         assert not pubsub.connected
     server.close()

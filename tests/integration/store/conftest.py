@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Channel, InboxEntry, Job, Lane, Notification, Step
 from hub.domain.topics import Namespace, Namespaces, TopicKind
-from hub.store.connection import open_redis
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
 from hub.store.inbox import Inbox
@@ -19,6 +18,8 @@ from hub.store.parked import Parked
 from hub.store.presence import Presence
 from hub.store.records import Records
 from hub.store.scripts import Scripts
+from hub.store.server import Server
+from hub.store.single import SingleServer
 from hub.store.topics import Topics
 
 
@@ -33,10 +34,16 @@ class FakeClock:
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = open_redis(redis_url)
-    yield client
-    await client.aclose()
+async def server(redis_url: str) -> AsyncIterator[SingleServer]:
+    server = SingleServer(redis_url)
+    yield server
+    await server.aclose()
+
+
+@pytest.fixture
+def redis(server: SingleServer) -> Redis:
+    """The same server, for what the store has no words for."""
+    return server.redis
 
 
 @pytest.fixture
@@ -45,8 +52,8 @@ def keys(key_prefix: str) -> Keys:
 
 
 @pytest.fixture
-def scripts(redis: Redis) -> Scripts:
-    return Scripts(redis)
+def scripts(server: Server) -> Scripts:
+    return Scripts(server)
 
 
 @pytest.fixture
@@ -67,38 +74,38 @@ def namespaces() -> Namespaces:
 
 
 @pytest.fixture
-def topics(redis: Redis, scripts: Scripts, keys: Keys, namespaces: Namespaces) -> Topics:
-    return Topics(redis, scripts, keys, namespaces, dedupe_window_s=60)
+def topics(server: Server, scripts: Scripts, keys: Keys, namespaces: Namespaces) -> Topics:
+    return Topics(server, scripts, keys, namespaces, dedupe_window_s=60)
 
 
 @pytest.fixture
-def documents(redis: Redis, scripts: Scripts, keys: Keys) -> Documents:
-    return Documents(redis, scripts, keys, ttl_s=60)
+def documents(server: Server, scripts: Scripts, keys: Keys) -> Documents:
+    return Documents(server, scripts, keys, ttl_s=60)
 
 
 @pytest.fixture
-def parked(redis: Redis, scripts: Scripts, keys: Keys) -> Parked:
-    return Parked(redis, scripts, keys)
+def parked(server: Server, scripts: Scripts, keys: Keys) -> Parked:
+    return Parked(server, scripts, keys)
 
 
 @pytest.fixture
-def inbox(redis: Redis, scripts: Scripts, keys: Keys, namespaces: Namespaces, clock: FakeClock) -> Inbox:
-    return Inbox(redis, scripts, keys, namespaces, size=3, dedupe_window_s=60, clock=clock)
+def inbox(server: Server, scripts: Scripts, keys: Keys, namespaces: Namespaces, clock: FakeClock) -> Inbox:
+    return Inbox(server, scripts, keys, namespaces, size=3, dedupe_window_s=60, clock=clock)
 
 
 @pytest.fixture
-def dead_letters(redis: Redis, scripts: Scripts, keys: Keys) -> DeadLetters:
-    return DeadLetters(redis, scripts, keys, limit=3, max_age_s=10)
+def dead_letters(server: Server, scripts: Scripts, keys: Keys) -> DeadLetters:
+    return DeadLetters(server, scripts, keys, limit=3, max_age_s=10)
 
 
 @pytest.fixture
-def records(redis: Redis, scripts: Scripts, keys: Keys) -> Records:
-    return Records(redis, scripts, keys)
+def records(server: Server, scripts: Scripts, keys: Keys) -> Records:
+    return Records(server, scripts, keys)
 
 
 @pytest.fixture
-def jobs(redis: Redis, keys: Keys, dead_letters: DeadLetters, records: Records, clock: FakeClock) -> Jobs:
-    return Jobs(redis, Scripts(redis), keys, dead_letters, records, shards=2, dedupe_window_s=60, clock=clock)
+def jobs(server: Server, keys: Keys, dead_letters: DeadLetters, records: Records, clock: FakeClock) -> Jobs:
+    return Jobs(server, Scripts(server), keys, dead_letters, records, shards=2, dedupe_window_s=60, clock=clock)
 
 
 @pytest.fixture

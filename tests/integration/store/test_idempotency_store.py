@@ -6,11 +6,12 @@ from redis.asyncio import Redis
 from hub.store.idempotency import Fresh, Idempotency, InProgress, Mismatch, Replay
 from hub.store.keys import Keys
 from hub.store.scripts import Scripts
+from hub.store.server import Server
 
 
 @pytest.fixture
-def idempotency(redis: Redis, scripts: Scripts, keys: Keys) -> Idempotency:
-    return Idempotency(redis, scripts, keys)
+def idempotency(server: Server, scripts: Scripts, keys: Keys) -> Idempotency:
+    return Idempotency(server, scripts, keys)
 
 
 async def begin(idempotency: Idempotency, *, caller: str = "shop", fingerprint: str = "f") -> Fresh:

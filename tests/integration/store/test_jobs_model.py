@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from redis.asyncio import Redis
 
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Channel, Job, Lane, Notification, Step
-from hub.store.connection import open_redis
 from hub.store.dead_letters import DeadLetters
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys
 from hub.store.records import Records
 from hub.store.scripts import Scripts
+from hub.store.server import Server
+from hub.store.single import SingleServer
 
 LANE = Lane.TRANSACTIONAL
 LEASE_MS = 20
@@ -66,14 +66,14 @@ class Model:
 class JobsMachine(RuleBasedStateMachine):
     """Workers that schedule, claim, begin, end, forget and come back late, at random."""
 
-    redis: Redis
+    server: Server
     runner: asyncio.Runner
 
     def __init__(self) -> None:
         super().__init__()
-        keys, scripts = Keys(f"{secrets.token_hex(6)}:"), Scripts(self.redis)
-        letters, records = DeadLetters(self.redis, scripts, keys), Records(self.redis, scripts, keys)
-        self.jobs = Jobs(self.redis, scripts, keys, letters, records, shards=2, dedupe_window_s=60)
+        keys, scripts = Keys(f"{secrets.token_hex(6)}:"), Scripts(self.server)
+        letters, records = DeadLetters(self.server, scripts, keys), Records(self.server, scripts, keys)
+        self.jobs = Jobs(self.server, scripts, keys, letters, records, shards=2, dedupe_window_s=60)
         self.letters = letters
         self.model = Model()
         self.in_hand: list[Claimed] = []
@@ -193,11 +193,11 @@ class JobsMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(60)
 def test_the_delay_queue_always_agrees_with_its_model(redis_url: str) -> None:
     with asyncio.Runner() as runner:
-        redis = open_redis(redis_url)
-        machine = type("Machine", (JobsMachine,), {"redis": redis, "runner": runner})
+        server = SingleServer(redis_url)
+        machine = type("Machine", (JobsMachine,), {"server": server, "runner": runner})
         checks = [HealthCheck.too_slow]
         run_state_machine_as_test(
             machine,
             settings=settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=checks),
         )
-        runner.run(redis.aclose())
+        runner.run(server.aclose())

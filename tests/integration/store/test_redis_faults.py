@@ -1,7 +1,9 @@
 """What the store says and does while Redis is away, hangs, is full or read-only. Each test has a Redis of its own."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import EffectId, Topic
 from hub.domain.topics import Namespaces
 from hub.observe import STORE_ERRORS
-from hub.store.connection import open_redis, redis_identity
+from hub.store.connection import generation_of
 from hub.store.keys import Keys
 from hub.store.scripts import Scripts
+from hub.store.single import SingleServer
 from hub.store.topics import Duplicate, Published, Topics
 from tests.services import running
 
@@ -30,16 +33,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def client(server: RedisServer) -> AsyncIterator[Redis]:
-    client = open_redis(server.url, timeout_s=0.3)
-    await client.flushall()
-    yield client
-    await client.aclose()
+async def opened(server: RedisServer) -> AsyncIterator[SingleServer]:
+    opened = SingleServer(server.url, timeout_s=0.3)
+    await opened.redis.flushall()
+    yield opened
+    await opened.aclose()
 
 
 @pytest.fixture
-def own_topics(client: Redis) -> Topics:
-    return Topics(client, Scripts(client), KEYS, Namespaces(), dedupe_window_s=60)
+def client(opened: SingleServer) -> Redis:
+    return opened.redis
+
+
+@pytest.fixture
+def own_topics(opened: SingleServer) -> Topics:
+    return Topics(opened, Scripts(opened), KEYS, Namespaces(), dedupe_window_s=60)
 
 
 def publications(*effects: str, size: int = 9) -> list[Publication]:
@@ -51,25 +59,26 @@ def counted(what: str) -> float:
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
-    async with open_redis("redis://127.0.0.1:1", timeout_s=0.3) as nobody:
-        before = counted("info")
-        with pytest.raises(StoreUnavailable):
-            await redis_identity(nobody)
-        assert counted("info") == before + 1
+    nobody = SingleServer("redis://127.0.0.1:1", timeout_s=0.3)
+    before = counted("info")
+    with pytest.raises(StoreUnavailable):
+        await generation_of(nobody)
+    assert counted("info") == before + 1
+    await nobody.aclose()
 
 
-async def test_publications_go_on_after_a_restart_with_new_identity_and_no_scripts(
-    server: RedisServer, client: Redis, own_topics: Topics
+async def test_publications_go_on_after_a_restart_in_a_new_generation_and_no_scripts(
+    server: RedisServer, opened: SingleServer, own_topics: Topics
 ) -> None:
     await own_topics.publish_many(publications("a"))
-    identity = await redis_identity(client)
+    generation = await generation_of(opened)
     await asyncio.to_thread(server.stop)
     with pytest.raises(StoreUnavailable):
         await own_topics.publish_many(publications("b"))
     await asyncio.to_thread(server.restart)
     results = await own_topics.publish_many(publications("a", "b"))
     assert [type(result) for result in results] == [Duplicate, Published]
-    assert await redis_identity(client) != identity
+    assert await generation_of(opened) != generation
 
 
 async def test_a_hanging_server_is_unavailable_and_nothing_is_done_twice(
@@ -136,8 +145,8 @@ async def test_after_a_power_loss_repeating_everything_leaves_each_publication_o
 ) -> None:
     effects = [str(number) for number in range(60)]
     with running(RedisServer(tmp_path / "redis")) as server:
-        async with open_redis(server.url) as client:
-            topics = Topics(client, Scripts(client), KEYS, Namespaces(), dedupe_window_s=60)
+        async with aclosing(SingleServer(server.url)) as opened:
+            topics = Topics(opened, Scripts(opened), KEYS, Namespaces(), dedupe_window_s=60)
             await topics.publish_many(publications(*effects))
             await asyncio.to_thread(_lose_power, server, lost_bytes)
             kept = (await topics.read_since(ORDER, 0, limit=99)).position.offset
@@ -150,8 +159,12 @@ async def test_after_a_power_loss_repeating_everything_leaves_each_publication_o
 
 def _lose_power(server: RedisServer, lost_bytes: int) -> None:
     """Kill Redis and cut the end off its append-only file, as a machine that stops before the next fsync does."""
-    server.kill()
     log = max(server.folder.rglob("*.aof"), key=lambda path: path.stat().st_size)
+    # While a sync is under way, Redis holds back what it writes next for up to two seconds.
+    deadline = time.monotonic() + 5
+    while log.stat().st_size <= lost_bytes and time.monotonic() < deadline:
+        time.sleep(0.01)
+    server.kill()
     with log.open("r+b") as file:
         file.truncate(log.stat().st_size - lost_bytes)
     server.restart()

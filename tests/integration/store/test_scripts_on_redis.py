@@ -3,6 +3,7 @@ from redis.asyncio import Redis
 
 from hub.store.keys import Keys
 from hub.store.scripts import Call, ScriptFailed, Scripts, load_script
+from hub.store.single import SingleServer
 
 APPLY = load_script("document_apply")
 APPLIED = [1, []]
@@ -14,7 +15,7 @@ def calls(keys: Keys, count: int) -> list[Call]:
 
 
 async def test_no_calls_need_no_redis() -> None:
-    assert await Scripts(Redis(port=1)).run_many(APPLY, []) == []
+    assert await Scripts(SingleServer("redis://127.0.0.1:1")).run_many(APPLY, []) == []
 
 
 async def test_more_calls_than_one_trip_takes_are_all_run_in_order(scripts: Scripts, keys: Keys) -> None:

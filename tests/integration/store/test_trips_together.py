@@ -1,16 +1,13 @@
 """What many tasks ask of Redis at the same time travels together, and each gets its own answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from hashlib import sha1
 
 import pytest
-import pytest_asyncio
-from redis.asyncio import Redis
 
 from hub.domain.errors import StoreUnavailable
-from hub.store.connection import open_redis
 from hub.store.scripts import Call, Script, ScriptFailed, Scripts
+from hub.store.single import SingleServer
 
 
 def script(source: str) -> Script:
@@ -21,22 +18,15 @@ ADD = script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
 FAIL = script("return redis.error_reply('ERR no')")
 
 
-@pytest_asyncio.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = open_redis(redis_url)
-    yield client
-    await client.aclose()
-
-
-async def test_everybody_gets_their_own_answers(redis: Redis, key_prefix: str) -> None:
-    scripts = Scripts(redis)
+async def test_everybody_gets_their_own_answers(server: SingleServer, key_prefix: str) -> None:
+    scripts = Scripts(server)
     keys = [f"{key_prefix}{number}" for number in range(2_000)]
     answers = await asyncio.gather(*(scripts.run(ADD, Call((key,), (n,))) for n, key in enumerate(keys)))
     assert answers == list(range(len(keys)))
 
 
-async def test_a_failing_script_is_only_its_callers_trouble(redis: Redis, key_prefix: str) -> None:
-    scripts = Scripts(redis)
+async def test_a_failing_script_is_only_its_callers_trouble(server: SingleServer, key_prefix: str) -> None:
+    scripts = Scripts(server)
     good = Call((f"{key_prefix}a",), (1,))
     answers = await asyncio.gather(
         scripts.run(ADD, good), scripts.run(FAIL, Call((key_prefix,))), return_exceptions=True
@@ -45,8 +35,8 @@ async def test_a_failing_script_is_only_its_callers_trouble(redis: Redis, key_pr
     assert isinstance(answers[1], ScriptFailed)
 
 
-async def test_a_cancelled_caller_does_not_hurt_the_others(redis: Redis, key_prefix: str) -> None:
-    scripts = Scripts(redis)
+async def test_a_cancelled_caller_does_not_hurt_the_others(server: SingleServer, key_prefix: str) -> None:
+    scripts = Scripts(server)
     first = asyncio.create_task(scripts.run(ADD, Call((f"{key_prefix}a",), (1,))))
     second = asyncio.create_task(scripts.run(ADD, Call((f"{key_prefix}b",), (2,))))
     await asyncio.sleep(0)
@@ -55,16 +45,16 @@ async def test_a_cancelled_caller_does_not_hurt_the_others(redis: Redis, key_pre
 
 
 async def test_everybody_is_told_when_redis_is_away() -> None:
-    client = open_redis("redis://127.0.0.1:1")
-    scripts = Scripts(client)
+    nobody = SingleServer("redis://127.0.0.1:1")
+    scripts = Scripts(nobody)
     calls = [scripts.run(ADD, Call(("k",), (1,))) for _ in range(3)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
-    await client.aclose()
+    await nobody.aclose()
     assert all(isinstance(answer, StoreUnavailable) for answer in answers)
 
 
-async def test_it_works_again_after_a_failure(redis: Redis, key_prefix: str) -> None:
-    scripts = Scripts(redis)
+async def test_it_works_again_after_a_failure(server: SingleServer, key_prefix: str) -> None:
+    scripts = Scripts(server)
     with pytest.raises(ScriptFailed):
         await scripts.run(FAIL, Call((key_prefix,)))
     assert await scripts.run(ADD, Call((f"{key_prefix}a",), (3,))) == 3

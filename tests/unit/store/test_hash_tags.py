@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Publication
 from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
@@ -20,14 +19,17 @@ from hub.store.parked import Parked
 from hub.store.presence import Attendance, Presence
 from hub.store.records import Attempt, Records
 from hub.store.scripts import Call, Script, Scripts
+from hub.store.single import SingleServer
 from hub.store.topics import Topics
+
+NOBODY = SingleServer("redis://127.0.0.1:1")
 
 
 class Recorder(Scripts):
     """Runs nothing, notes every call, and stops whoever waits for a reply."""
 
     def __init__(self) -> None:
-        super().__init__(Redis())
+        super().__init__(NOBODY)
         self.calls: list[Call] = []
 
     async def run_mixed(self, calls: Sequence[tuple[Script, Call]]) -> list[Any]:
@@ -52,18 +54,18 @@ TOPICS = ["order:A-1", "inbox:ada", "announcements", "price:P", "user:ada", "due
 class Store:
     def __init__(self) -> None:
         self.recorder = recorder = Recorder()
-        redis, keys = Redis(), Keys()
+        keys = Keys()
         namespaces = Namespaces(
             (Namespace("user"), Namespace("due", TopicKind.LATEST), Namespace("fleeting", history_size=0))
         )
-        self.topics = Topics(redis, recorder, keys, namespaces, dedupe_window_s=60)
-        self.inbox = Inbox(redis, recorder, keys, namespaces, size=9, dedupe_window_s=60)
-        self.documents = Documents(redis, recorder, keys, ttl_s=60)
-        self.parked = Parked(redis, recorder, keys)
-        self.dead_letters = DeadLetters(redis, recorder, keys)
-        self.records = Records(redis, recorder, keys)
-        self.jobs = Jobs(redis, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
-        self.idempotency = Idempotency(redis, recorder, keys)
+        self.topics = Topics(NOBODY, recorder, keys, namespaces, dedupe_window_s=60)
+        self.inbox = Inbox(NOBODY, recorder, keys, namespaces, size=9, dedupe_window_s=60)
+        self.documents = Documents(NOBODY, recorder, keys, ttl_s=60)
+        self.parked = Parked(NOBODY, recorder, keys)
+        self.dead_letters = DeadLetters(NOBODY, recorder, keys)
+        self.records = Records(NOBODY, recorder, keys)
+        self.jobs = Jobs(NOBODY, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
+        self.idempotency = Idempotency(NOBODY, recorder, keys)
         self.presence = Presence(recorder, keys)
 
 
