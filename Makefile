@@ -115,6 +115,10 @@ test-unit: env ## Run the tests that need no service
 test-faults: setup ensure ## Kill, pause and cut off the services under load, and check that nothing is lost
 	$(BIN)/pytest tests/faults
 
+.PHONY: conformance
+conformance: env ## Run the Autobahn test suite's cases against the socket and write the table of the docs
+	$(BIN)/python -m tests.conformance
+
 .PHONY: ensure
 ensure: env ## Install the Debian packages that the tests' services need (root only; says what to do otherwise)
 	$(BIN)/python -m deploy.local ensure

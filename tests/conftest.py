@@ -15,7 +15,7 @@ from tests.services import KAFKA_JARS, run_folder, running, unavailable
 settings.register_profile("quick", max_examples=20, deadline=None)
 
 _TESTS = Path(__file__).parent
-_FOLDERS = ("unit", "property", "integration", "acceptance", "faults", "browser")
+_FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "faults", "browser")
 """In the order in which they run: what is quick first. The browser's comes last because Playwright keeps an event loop
 running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs."""
 

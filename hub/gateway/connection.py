@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from websockets.frames import Frame, Opcode
@@ -31,6 +31,7 @@ from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave,
 from hub.protocol.session import Session, State
 from hub.protocol.wire import Message
 
+_WHOLE = (Opcode.TEXT, Opcode.BINARY)
 _CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
 _SLOW_TIMEOUT_S = 30.0
@@ -161,15 +162,15 @@ class Connection(asyncio.Protocol):
             else:
                 parser = self._parser = self._worker.parsers.new()
         parser.receive_data(data)
-        answers = parser.data_to_send()
+        answers = iter(parser.data_to_send())
         self._awaiting_pong = False
         for frame in parser.events_received():
             if isinstance(frame, Frame):
-                self._frame(frame)
+                self._frame(frame, answers)
         self._answer(parser, answers)
 
     def _answer(self, parser: Parser, answers: Iterable[bytes]) -> None:
-        """Write what the WebSocket protocol itself has to say: pongs, and the end."""
+        """Write what the WebSocket protocol itself has to say at the end of a read: how the connection ends."""
         if self._closing:
             return
         for answer in answers:
@@ -180,22 +181,27 @@ class Connection(asyncio.Protocol):
                 code = parser.close_sent.code if parser.close_sent is not None else 0
                 self._hang_up(code, by_client=parser.close_rcvd is not None)
 
-    def _frame(self, frame: Frame) -> None:
-        opcode, final = frame.opcode, frame.fin
-        data = bytes(frame.data)
+    def _frame(self, frame: Frame, answers: Iterator[bytes]) -> None:
+        """Take a frame; `answers` has a pong for each ping, in order."""
         if self._closing:
             return
-        if opcode is self.format.opcode:
+        opcode, final = frame.opcode, frame.fin
+        if opcode not in _WHOLE or not final:
+            # Only messages are counted where they are read; a flood of anything else must not come cheaper.
+            self.perform(self.session.spend(self._worker.now_s()))
+        if opcode is Opcode.PING and not self._closing:
+            self.write(next(answers))
+        elif opcode is self.format.opcode:
             if final:
-                self._message(data)
+                self._message(bytes(frame.data))
             else:
-                self._fragments = bytearray(data)
+                self._fragments = bytearray(frame.data)
         elif opcode is Opcode.CONT and self._fragments is not None:
-            self._fragments += data
+            self._fragments += frame.data
             if final:
                 whole, self._fragments = self._fragments, None
                 self._message(whole)
-        elif opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+        elif opcode in _WHOLE:
             self.perform(self.session.close(codes.INAPPROPRIATE_PROTOCOL))
 
     def _message(self, payload: bytes | bytearray) -> None:

@@ -49,9 +49,12 @@ class Reception:
         if isinstance(answer, Refused):
             worker.tally.accepted[f"refused_{answer.status.value}"] += 1
             return answer.response
-        connection = Connection(worker, JSON)
+        connection = self._connection()
         connection.adopt(transport, answer.response)
         return connection
+
+    def _connection(self) -> Connection:
+        return Connection(self._worker, JSON)
 
 
 class Door(asyncio.Protocol):

@@ -106,6 +106,10 @@ class Session(Generic[Seat]):
         self.state = State.CONNECTING
         return [Authenticate(command.id, command.connect.token, _positions(command.connect))]
 
+    def spend(self, now_s: float) -> list[Effect]:
+        """Count something that is no command but costs as much against the same limit."""
+        return [] if self._within_rate(now_s) else self.close(codes.TOO_MANY_REQUESTS)
+
     def _within_rate(self, now_s: float) -> bool:
         rate = self._limits.max_commands_per_second
         full = float(rate + self._limits.max_subscriptions)

@@ -125,6 +125,33 @@ async def test_too_many_commands_close_the_connection(start: Start) -> None:
         assert await client.closed() == (3013, "too many requests")
 
 
+@pytest.mark.parametrize(
+    "flood",
+    [
+        frame(b"", first=0x89) * 60,
+        frame(b"", first=0x8A) * 60,
+        frame(b"", first=0x01) + frame(b"", first=0x00) * 60,
+    ],
+    ids=["pings", "pongs", "empty fragments"],
+)
+async def test_a_flood_of_small_frames_closes_the_connection(start: Start, flood: bytes) -> None:
+    worker = await start(max_commands_per_second=10, max_subscriptions=10)
+    async with worker.user("bob") as neighbour, peer(worker) as client:
+        client.send(frame(_CONNECT))
+        await client.frame()
+        client.send(flood)
+        assert await client.close_code() == 3013
+        assert await neighbour.call(ping={}) == {}
+
+
+async def test_pings_and_commands_are_answered_in_order(worker: Running) -> None:
+    async with peer(worker) as client:
+        client.send(frame(_CONNECT))
+        await client.frame()
+        client.send(frame(b"1st", first=0x89) + frame(b'{"id":2,"ping":{}}') + frame(b"2nd", first=0x89))
+        assert [await client.frame() for _ in range(3)] == [(10, b"1st"), (1, b'{"id":2,"ping":{}}'), (10, b"2nd")]
+
+
 async def test_too_many_calls_at_once_are_refused(worker: Running) -> None:
     async with worker.user("ann") as client:
         await client.send(*({"id": n, "rpc": {"method": "echo", "data": n}} for n in range(1, 60)))

@@ -195,6 +195,12 @@ def test_commands_have_a_rate_with_room_for_a_reconnecting_app() -> None:
     assert receive(session, ping)[-1] == Close(codes.TOO_MANY_REQUESTS)
 
 
+def test_what_is_no_command_counts_as_one() -> None:
+    session = connected(max_commands_per_second=10, max_subscriptions=20)
+    assert [session.spend(1.0) for _ in range(30)] == [[]] * 30
+    assert session.spend(1.0)[-1] == Close(codes.TOO_MANY_REQUESTS)
+
+
 def test_the_rate_recovers_with_time() -> None:
     session = connected(max_commands_per_second=10, max_subscriptions=0)
     for second in range(1, 20):
