@@ -4,7 +4,8 @@ A job is one step of a ladder. Before the call: send, or skip. After it: done, t
 the job aside for an operator. `channels.performer` carries the moves out.
 
 Promises kept here: nothing is sent that has been seen, has expired or is for an erased person; a failure for good goes
-on to the next step at once; of one step at most two calls can have an unknown outcome.
+on to the next step at once; of one step at most two calls can have an unknown outcome; an outage of a provider uses up
+no tries, for a day.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from hub.domain.notifications import EntryState, Job, Notification, job_id
 
 UNKNOWN_CALLS_MAX = 2
 """One intended send, and after a crash or a timeout at most one more."""
+PATIENCE_MS = 86_400_000
+"""For how long after it was due a step waits for a provider that is down."""
 _MS = 1_000
 
 
@@ -54,11 +57,15 @@ class Delivered(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
-    """A clean failure for now: nothing was taken. `begun` says that the call had got as far as being recorded."""
+    """A clean failure for now: nothing was taken.
+
+    `begun` says that the call had got as far as being recorded, `provider_down` that it is no fault of the message.
+    """
 
     reason: str
     retry_after_s: float | None = None
     begun: bool = False
+    provider_down: bool = False
 
 
 class Impossible(msgspec.Struct, frozen=True, tag=True):
@@ -162,7 +169,8 @@ def _may_resend(facts: Facts) -> bool:
 
 def _try_again(job: Job, facts: Facts, result: Refused, limits: Limits) -> Move:
     tries = facts.tries + 1
-    if tries >= limits.max_tries:
+    waits_out = result.provider_down and facts.now_ms < job.due_ms + PATIENCE_MS
+    if tries >= limits.max_tries and not waits_out:
         return Bury(f"tried {tries} times, last: {result.reason}", followed_by=_next_step(job, facts.now_ms))
     wait_s = limits.backoff.wait_s(tries, jitter=facts.jitter, retry_after_s=result.retry_after_s)
     outcome = "refused" if result.begun else "deferred"

@@ -103,7 +103,7 @@ class Performer:
         except LeaseLost:
             return None
         except TransientDeliveryError as error:
-            return Refused(_reason(error, hand), error.retry_after_s, begun=begun)
+            return Refused(_reason(error, hand), error.retry_after_s, begun=begun, provider_down=error.provider_down)
         except PermanentDeliveryError as error:
             return Impossible(_reason(error, hand), suppress=error.suppress)
         except UnknownDeliveryError as error:

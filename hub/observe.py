@@ -38,6 +38,17 @@ DELIVERIES = Counter("doorbell_deliveries", "Ladder steps, by channel and outcom
 DELIVERY_SECONDS = Histogram(
     "doorbell_delivery_seconds", "Time a provider took to answer", ["channel"], buckets=_LATENCY_BUCKETS_S
 )
+PROVIDER_CALLS = Counter(
+    "doorbell_provider_calls",
+    "Calls of providers, by outcome (taken, refused, impossible, unknown)",
+    ["provider", "outcome"],
+)
+PROVIDER_OPEN = Gauge(
+    "doorbell_provider_failing",
+    "1 while a provider is left alone after failures",
+    ["provider"],
+    multiprocess_mode="max",
+)
 QUEUE_DEPTH = Gauge("doorbell_queue_jobs", "Jobs waiting, by lane", ["lane"], multiprocess_mode="max")
 CONNECTIONS = Gauge("doorbell_connections", "Open client connections", ["transport"], multiprocess_mode="livesum")
 SUBSCRIPTIONS = Gauge("doorbell_subscriptions", "Subscriptions of open connections", multiprocess_mode="livesum")

@@ -106,7 +106,8 @@ class Connection:
             code, text = await self._protocol().execute_command(command)
         except aiosmtplib.SMTPResponseException as error:
             # A malformed reply: the two sides no longer agree where they are.
-            raise TransientDeliveryError(f"the relay does not speak SMTP: {error.message}") from error
+            reason = f"the relay does not speak SMTP: {error.message}"
+            raise TransientDeliveryError(reason, provider_down=True) from error
         if code in expected:
             return
         if code != _CLOSING:
@@ -183,7 +184,7 @@ def _connect_error(error: BaseException, relay: Relay) -> BaseException:
         case aiosmtplib.SMTPResponseException() if error.code != _MALFORMED:
             return refusal(error.code, str(error.message), Phase.SESSION)
         case aiosmtplib.SMTPException() | OSError():
-            return TransientDeliveryError(f"no session with {relay.host}:{relay.port}: {error!r}")
+            return TransientDeliveryError(f"no session with {relay.host}:{relay.port}: {error!r}", provider_down=True)
         case DeliveryError():
             return error
         case _:

@@ -40,7 +40,7 @@ def refusal(code: int, text: str, phase: Phase) -> DeliveryError:
     """
     reason = f"{code} {text[:_TEXT_MAX]}"
     if phase is Phase.SESSION or not _FIRST_PERMANENT <= code < _AFTER_LAST_PERMANENT:
-        return TransientDeliveryError(reason)
+        return TransientDeliveryError(reason, provider_down=phase is Phase.SESSION)
     return PermanentDeliveryError(reason, suppress=_is_bad_address(code, text, phase))
 
 

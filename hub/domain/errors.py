@@ -62,11 +62,15 @@ class DeliveryError(DoorbellError):
 
 
 class TransientDeliveryError(DeliveryError):
-    """The provider may take it later; `retry_after_s` is its own wish, None where it has none."""
+    """The provider may take it later; `retry_after_s` is its own wish, None where it has none.
 
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+    `provider_down`: it takes nothing from us at present, whatever the message.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float | None = None, *, provider_down: bool = False) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.provider_down = provider_down
 
 
 class PermanentDeliveryError(DeliveryError):

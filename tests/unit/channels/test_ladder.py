@@ -3,6 +3,7 @@ import pytest
 
 from channels.backoff import Backoff
 from channels.ladder import (
+    PATIENCE_MS,
     Broken,
     Bury,
     Delivered,
@@ -120,3 +121,13 @@ def test_after_two_crashes_in_the_call_it_is_not_sent_again() -> None:
 
 def test_our_own_fault_is_put_aside_for_an_operator() -> None:
     assert move(Broken("no template"), step=1) == Bury("no template")
+
+
+def test_an_outage_of_the_provider_uses_up_no_tries() -> None:
+    outage = Refused("503", provider_down=True)
+    assert isinstance(move(outage, tries=1_000), Retry)
+
+
+def test_an_outage_that_outlasts_all_patience_buries_the_job() -> None:
+    outage = Refused("503", provider_down=True)
+    assert isinstance(move(outage, tries=1_000, now_ms=NOW_MS + PATIENCE_MS), Bury)
