@@ -17,6 +17,7 @@ from hub.settings import Settings
 from hub.store.clock import unix_ms
 from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
+from hub.store.directives import Directives
 from hub.store.documents import Documents
 from hub.store.idempotency import Idempotency
 from hub.store.inbox import Inbox
@@ -30,6 +31,7 @@ from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
+from hub.store.workers import Workers
 from templates.renderer import Renderer
 
 DEFAULT_PLAYBOOK = Path(playbooks.__file__).with_name("default_playbook.toml")
@@ -53,6 +55,8 @@ class Stores:
     idempotency: Idempotency
     suppressions: Suppressions
     presence: Presence
+    directives: Directives
+    workers: Workers
 
 
 @asynccontextmanager
@@ -96,6 +100,8 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         idempotency=Idempotency(server, scripts, keys),
         suppressions=Suppressions(server, keys),
         presence=Presence(scripts, keys),
+        directives=Directives(server, scripts, keys),
+        workers=Workers(scripts, keys),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hub.domain.directives import LOG
 from hub.domain.errors import Mistake
 from hub.domain.namespace_checks import mistakes_of
 from hub.domain.permission import SIGNED_IN
@@ -128,7 +129,7 @@ def _names(settings: Settings) -> Iterator[_Finding]:
     seen: set[str] = set()
     for index, namespace in enumerate(settings.namespaces):
         key = f"namespaces[{index}]"
-        if namespace.name in built_in:
+        if namespace.name in built_in or namespace.name == LOG:
             advice = f"is Doorbell's own; choose a name other than {', '.join(sorted(built_in))}"
             yield f"{key}.name", namespace.name, advice
         elif namespace.name in seen:

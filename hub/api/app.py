@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from hub.api.centrifugo import centrifugo_routes
 from hub.api.correlation import correlate
 from hub.api.guard import secure, tell_problems
 from hub.api.health import Health, health_routes
@@ -33,6 +34,7 @@ def build_app(
     app = _application()
     app.add_routes(health_routes(health))
     app.add_routes(routes_of(operations, authenticate=authenticate, body_timeout_s=body_timeout_s))
+    app.add_routes(centrifugo_routes(operations, authenticate=authenticate, body_timeout_s=body_timeout_s))
     app.add_routes(documents)
     app.add_routes(extra_routes)
     if with_metrics:

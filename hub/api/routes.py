@@ -70,14 +70,15 @@ def bearer(request: web.Request) -> str:
 async def _reader(request: web.Request, operation: AnyOperation, *, timeout_s: float) -> Callable[[], object]:
     """Read what the operation's request is made of; return how to decode it, which waits for permission."""
     if operation.http.reads_body:
-        body = await _body(request, limit_bytes=operation.max_body_bytes, timeout_s=timeout_s)
+        body = await read_body(request, limit_bytes=operation.max_body_bytes, timeout_s=timeout_s)
         if operation.request is Document:
             return lambda: _document(request, body)
         return lambda: decode_json(operation.request, _only_json(request, body))
     return lambda: decode_strings(operation.request, _named_values(request))
 
 
-async def _body(request: web.Request, *, limit_bytes: int, timeout_s: float) -> bytes:
+async def read_body(request: web.Request, *, limit_bytes: int, timeout_s: float) -> bytes:
+    """Return the body of a request. Raises TooLarge, and OperationFailed for one that is compressed or too slow."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise OperationFailed(Failure.UNSUPPORTED_MEDIA_TYPE, "send the body without Content-Encoding")
     too_large = TooLarge("body", f"is above {limit_bytes} bytes")

@@ -42,6 +42,9 @@ class Publication(msgspec.Struct, frozen=True):
 
     `rank` orders the values of a `latest` topic: one not above the stored rank is dropped. None on other topics.
     `origin_ms` is when the event reached Doorbell, for measuring event-to-socket time; 0 where unknown.
+    `kept` False tells only those who are connected now: it gets no offset, and nobody can recover it.
+    `dedupe_s` is for how long the id keeps it from going out again, and its sender can ask where it stands; None for
+    the installation's window, without asking.
     """
 
     topic: Topic
@@ -49,6 +52,8 @@ class Publication(msgspec.Struct, frozen=True):
     data: bytes
     rank: int | None = None
     origin_ms: int = 0
+    kept: bool = True
+    dedupe_s: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True):

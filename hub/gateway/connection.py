@@ -25,12 +25,14 @@ from hub.gateway.formats import WebSocketFormat
 from hub.gateway.frames import close_frame, holds_whole_messages, whole_messages
 from hub.gateway.subscriptions import Subscription
 from hub.gateway.worker import Worker
+from hub.observe import logger
 from hub.protocol import codes
 from hub.protocol.codes import CommandError, Disconnect
 from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
 from hub.protocol.session import Session, State
 from hub.protocol.wire import Message
 
+_log = logger(__name__)
 _WHOLE = (Opcode.TEXT, Opcode.BINARY)
 _CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
@@ -116,7 +118,7 @@ class Connection(asyncio.Protocol):
         self._parser = None
         self.write = _nowhere
         self.paused = True
-        self._leave(self.session.closed())
+        self._forget()
 
     def eof_received(self) -> bool:
         """A client that stops sending has left."""
@@ -253,6 +255,13 @@ class Connection(asyncio.Protocol):
         if messages and not self._closing:
             self.write(self.format.frame(messages))
 
+    def _forget(self) -> None:
+        """Give up every seat, and be nobody's connection any more."""
+        identity = self.session.identity
+        if identity is not None and identity.user:
+            self._worker.people.discard(identity.user, self)
+        self._leave(self.session.closed())
+
     def _leave(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Leave):
@@ -299,6 +308,10 @@ class Connection(asyncio.Protocol):
         if isinstance(outcome, CommandError):
             if ask.connect:
                 self.perform(session.refused(ask.command_id, outcome))
+            elif not ask.command_id:
+                for topic in ask.since:
+                    session.withheld(topic)
+                _log.warning("subscription_not_granted", topics=[*ask.since], error=str(outcome))
             else:
                 (topic,) = ask.since
                 self.perform(session.not_joined(ask.command_id, topic, outcome))
@@ -306,12 +319,28 @@ class Connection(asyncio.Protocol):
         self._worker.subscriptions += len(outcome)
         if not ask.connect:
             for topic, (seat, start) in outcome.items():
-                self.perform(session.joined(ask.command_id, topic, seat, start))
+                if ask.command_id:
+                    self.perform(session.joined(ask.command_id, topic, seat, start))
+                else:
+                    self.perform(session.granted(topic, seat, start))
             return
         now_s = self._worker.now_s()
         self.perform(session.connected(ask.command_id, outcome, unix_s=int(self._worker.unix_s())))
         if session.state is State.CONNECTED:
+            if session.identity is not None and session.identity.user:
+                self._worker.people.add(session.identity.user, self)
             self._due_s = now_s + self._worker.limits.ping_s * random.uniform(0.2, 1.0)
+            self._wake()
+
+    def subscribe(self, topic: Topic, since: Position | None) -> None:
+        """Subscribe the client from the server's side, if it is not subscribed: it is told by a push."""
+        if self._worker.directory.options(topic) is not None and self.session.granting(topic):
+            self._worker.arrivals.ask(Ask(self, 0, {topic: since}, connect=False))
+
+    def expire_at(self, expires_s: int | None) -> None:
+        """Let the connection end at another time than its token says; None: never."""
+        self.perform(self.session.expiring(expires_s, unix_s=int(self._worker.unix_s())))
+        if self.session.state is State.CONNECTED:
             self._wake()
 
     def insufficient(self, subscription: Subscription) -> None:
@@ -407,7 +436,7 @@ class Connection(asyncio.Protocol):
             return
         self._closing = True
         self.paused = True
-        self._leave(self.session.closed())
+        self._forget()
         if by_client:
             transport.close()
             return

@@ -58,7 +58,8 @@ class FanOut:
         except ValueError:
             _log.warning("pubsub_message_malformed", namespace_kind=topic.kind)
             return
-        if topic.recoverable:
+        if topic.recoverable and position.offset:
+            # Offset 0: it was published for those who are connected now, and is not in the stream.
             self._note(topic, position)
         if not topic.subscribers:
             return

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -14,6 +16,7 @@ from typing import Self
 
 from aiohttp import web
 
+from hub.domain.directives import LOG
 from hub.domain.ids import Topic
 from hub.domain.topics import Namespace, Namespaces
 from hub.gateway.admission import Admission, connection_limit
@@ -22,9 +25,11 @@ from hub.gateway.directory import Directory
 from hub.gateway.door import Door, Reception
 from hub.gateway.fanout import FanOut
 from hub.gateway.handshake import Handshake, request_of
-from hub.gateway.ports import Access, Operations, Topics
+from hub.gateway.heartbeat import Heartbeat
+from hub.gateway.ports import Access, DirectiveLog, Operations, Register, Topics
 from hub.gateway.positions import PositionCheck
 from hub.gateway.recovery import Recovery
+from hub.gateway.steward import Steward
 from hub.gateway.subscriptions import LiveTopic
 from hub.gateway.tally import Tally
 from hub.gateway.wheel import Wheel
@@ -36,9 +41,11 @@ from hub.settings import Gateway as Settings
 from hub.store.keys import Keys
 from hub.store.pubsub import PubSub
 from hub.store.server import Server
+from hub.store.workers import WorkerFacts
 
 _DRAIN_STEP_S = 0.1
 _FLUSH_S = 1.0
+_LISTEN_TIMEOUT_S = 5.0
 _log = logger(__name__)
 
 
@@ -59,10 +66,14 @@ class Gateway:
         access: Access,
         operations: Operations,
         topics: Topics,
+        directives: DirectiveLog,
+        register: Register,
         http: Callable[[], asyncio.Protocol],
         version: str = "",
     ) -> None:
         """Take `http`, which makes the protocol of each connection that is not for the gateway."""
+        self._version = version
+        self._started_ms = time.time_ns() // 1_000_000
         tally = Tally()
         wheel = Wheel(now_s=time.monotonic())
         self._keys = keys
@@ -97,6 +108,15 @@ class Gateway:
         self._admission = Admission(
             per_second=settings.accepts_per_second, max_connections=limit, now_s=self._worker.now_s()
         )
+        self._directives = directives
+        self._directives_topic = LiveTopic(LOG, Namespace(LOG))
+        self._steward = Steward(
+            directives,
+            self._worker.people,
+            listen=self._listen_to_directives,
+            check_interval_s=settings.position_check_s,
+        )
+        self._heartbeat = Heartbeat(register, self._facts)
         self._reception = Reception(self._worker, Handshake(settings.allowed_origins), self._admission)
         self._http = http
         self._parts: asyncio.Task[None] | None = None
@@ -121,8 +141,9 @@ class Gateway:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for part in (self._recovery.run, self._arrivals.run, self._check.run, self._tick):
-                group.create_task(part())
+            for part in (self._recovery, self._arrivals, self._check, self._steward, self._heartbeat):
+                group.create_task(part.run())
+            group.create_task(self._tick())
 
     async def failed(self) -> None:
         """Wait until a part of the gateway fails, which only a defect can cause, and raise its error."""
@@ -148,11 +169,31 @@ class Gateway:
     def _on_message(self, topic: LiveTopic, message: bytes) -> None:
         if topic is self._probe.topic:
             self._probe.heard(message)
+        elif topic is self._directives_topic:
+            self._steward.hear(message)
         else:
             self._fan_out.receive(topic, message)
 
     def _on_gap(self) -> None:
         self._check.gap()
+        self._steward.gap()
+
+    async def _listen_to_directives(self) -> None:
+        await self._pubsub.wait_connected(_LISTEN_TIMEOUT_S)
+        await self._pubsub.subscribe({self._directives.channel.encode(): self._directives_topic})
+
+    def _facts(self) -> WorkerFacts:
+        worker = self._worker
+        return WorkerFacts(
+            uid=worker.name,
+            name=f"{socket.gethostname()}-{os.getpid()}",
+            version=self._version,
+            started_ms=self._started_ms,
+            clients=len(worker.connections),
+            users=len(worker.people),
+            topics=len(self._directory),
+            subscriptions=worker.subscriptions,
+        )
 
     # The way in
 

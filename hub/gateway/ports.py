@@ -8,6 +8,7 @@ from typing import Protocol
 from hub.domain.ids import Epoch, Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.domain.topics import Position
+from hub.store.workers import WorkerFacts
 
 
 class Access(Protocol):
@@ -87,4 +88,33 @@ class Topics(Protocol):
 
     async def rotate_epoch(self, topic: Topic, old: Epoch) -> object:
         """Give the topic a new epoch if it still has the `old` one."""
+        ...
+
+
+class DirectiveLog(Protocol):
+    """What services want done with people's connections. Every method raises StoreUnavailable."""
+
+    @property
+    def channel(self) -> str:
+        """The pub/sub channel on which directives are heard."""
+        ...
+
+    async def end(self) -> Position:
+        """Return where the log ends."""
+        ...
+
+    async def since(self, offset: int, *, limit: int) -> Page:
+        """Return what was written after `offset`."""
+        ...
+
+
+class Register(Protocol):
+    """Which workers run. Every method raises StoreUnavailable."""
+
+    async def beat(self, facts: WorkerFacts) -> None:
+        """Say that a worker is alive."""
+        ...
+
+    async def leave(self, uid: str) -> None:
+        """Say that a worker ends."""
         ...

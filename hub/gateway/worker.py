@@ -15,6 +15,7 @@ from websockets.protocol import Protocol as Parser
 
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.directory import Directory
+from hub.gateway.people import People
 from hub.gateway.ports import Access, Operations, Topics
 from hub.gateway.recovery import Recovery
 from hub.gateway.subscriptions import Subscription
@@ -86,9 +87,10 @@ class Worker:
         self.unix_s = unix_s
         self.parsers = Parsers(settings.max_message_bytes)
         self.connections: set[Connection] = set()
+        self.people = People()
         self.subscriptions = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._prefix = secrets.token_hex(5)
+        self.name = secrets.token_hex(5)
         self._clients = itertools.count(1)
 
     def now_s(self) -> float:
@@ -97,7 +99,7 @@ class Worker:
 
     def client_id(self) -> str:
         """Return a name for a new connection, unique among all workers."""
-        return f"{self._prefix}-{next(self._clients):x}"
+        return f"{self.name}-{next(self._clients):x}"
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something for a connection. Connections bound how much of it there is; failures are logged."""

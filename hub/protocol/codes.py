@@ -115,4 +115,5 @@ INAPPROPRIATE_PROTOCOL = Disconnect(3506, "inappropriate protocol")
 INVALID_TEXT = Disconnect(1007, "text is not UTF-8")
 MESSAGE_TOO_BIG = Disconnect(1009, "message too big")
 
+UNSUBSCRIBED_BY_SERVER = Unsubscribed(2000, "server unsubscribe")
 UNSUBSCRIBED_INSUFFICIENT = Unsubscribed(2500, "insufficient state")

@@ -15,6 +15,7 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hub.domain.ids import Epoch, Topic
 from hub.domain.permission import Identity
@@ -30,6 +31,8 @@ Seat = TypeVar("Seat")
 
 _MAX_ID = 2**32 - 1
 _DONE = wire.Done()
+_BY_SERVER = 0
+"""In place of a command's id, for a subscription that the server is making."""
 _MAX_METHOD = 128
 
 
@@ -77,7 +80,7 @@ class Session(Generic[Seat]):
         self.state = State.OPEN
         self.identity: Identity | None = None
         self.subscriptions: dict[Topic, Seat | int] = {}
-        """Seats by topic; the command's id while the subscription is being made."""
+        """Seats by topic; while the subscription is being made, the command's id or `_BY_SERVER`."""
         self._limits = limits
         self._held: list[Command] | None = None
         self._inflight = 0
@@ -291,7 +294,52 @@ class Session(Generic[Seat]):
         """End a client's subscription, whose seat is gone already."""
         if self.subscriptions.pop(topic, None) is None or self.state is not State.CONNECTED:
             return []
-        return [Send(Push(topic, unsubscribe=UnsubscribePush(why.code, why.reason)))]
+        return [_push(Push(topic, unsubscribe=UnsubscribePush(why.code, why.reason)))]
+
+    def granting(self, topic: Topic) -> bool:
+        """The server wants to subscribe the client by itself. Return whether it shall: `granted` or `withheld` follows.
+
+        It shall not where the client is subscribed, or has as many subscriptions as it may have.
+        """
+        full = len(self.subscriptions) >= self._limits.max_subscriptions + self._limits.max_server_subscriptions
+        if self.state is not State.CONNECTED or topic in self.subscriptions or full:
+            return False
+        self.subscriptions[topic] = _BY_SERVER
+        return True
+
+    def withheld(self, topic: Topic) -> None:
+        """What the server wanted to subscribe the client to could not be had."""
+        if self.subscriptions.get(topic) == _BY_SERVER:
+            del self.subscriptions[topic]
+
+    def granted(self, topic: Topic, seat: Seat, start: wire.SubscribeResult) -> list[Effect]:
+        """A subscription of the server's stands: the client is told where it starts, and what it has missed since."""
+        if self.state is not State.CONNECTED or self.subscriptions.get(topic) != _BY_SERVER:
+            return [Leave(seat)]
+        self.subscriptions[topic] = seat
+        missed = start.publications
+        before = missed[0].offset - 1 if missed else start.offset
+        told = wire.SubscribePush(start.recoverable, start.epoch, before, start.positioned)
+        return [_push(Push(topic, subscribe=told)), *(_push(Push(topic, pub=publication)) for publication in missed)]
+
+    def revoked(self, topic: Topic, why: Unsubscribed) -> list[Effect]:
+        """End a subscription that either side has made, or is making."""
+        if self.state is not State.CONNECTED:
+            return []
+        seat = self.subscriptions.pop(topic, None)
+        if seat is None:
+            return []
+        if isinstance(seat, int):
+            return [_error(seat, codes.permission_denied())] if seat != _BY_SERVER else []
+        return [Leave(seat), _push(Push(topic, unsubscribe=UnsubscribePush(why.code, why.reason)))]
+
+    def expiring(self, expires_s: int | None, *, unix_s: int) -> list[Effect]:
+        """Let the connection end at another time than its token says; None: never."""
+        if self.state is not State.CONNECTED or self.identity is None:
+            return []
+        self.identity = replace(self.identity, expires_s=expires_s)
+        ttl = self._ttl(self.identity, unix_s)
+        return [_push(Push(refresh=wire.RefreshPush(expires=ttl > 0, ttl=ttl)))]
 
     def close(self, why: Disconnect) -> list[Effect]:
         """End the conversation."""
@@ -320,6 +368,10 @@ _PONG = Command()
 
 def _reply(reply: Reply) -> Send:
     return Send(reply)
+
+
+def _push(push: Push) -> Send:
+    return Send(push)
 
 
 def _error(command_id: int, error: CommandError) -> Send:

@@ -185,12 +185,30 @@ class UnsubscribePush(Struct, frozen=True):
     reason: str
 
 
+class SubscribePush(_Sent, frozen=True):
+    """The server has subscribed the client, whose memory of the channel begins after `offset`."""
+
+    recoverable: bool = False
+    epoch: str = ""
+    offset: int = 0
+    positioned: bool = False
+
+
+class RefreshPush(_Sent, frozen=True):
+    """The server has moved the end of the connection."""
+
+    expires: bool = False
+    ttl: int = 0
+
+
 class Push(_Sent, frozen=True):
     """Something the client did not ask for. `channel` and one of the others are set."""
 
-    channel: str
+    channel: str = ""
     pub: Publication | None = None
+    subscribe: SubscribePush | None = None
     unsubscribe: UnsubscribePush | None = None
+    refresh: RefreshPush | None = None
 
 
 class Pushed(Struct, frozen=True):

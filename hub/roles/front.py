@@ -12,18 +12,24 @@ from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
 from hub.service.api_keys import ApiKeys
+from hub.service.attendance import Attendances
 from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
 from hub.service.effects import Effects
 from hub.service.events import Events
+from hub.service.histories import Histories
 from hub.service.inbox import InboxService
 from hub.service.ingest import Ingest
+from hub.service.installation import Installation
 from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
 from hub.service.notifications import Notifications
 from hub.service.orders import Orders
+from hub.service.people import PeoplesConnections
+from hub.service.publishing import Publishing
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
 from hub.service.rpc import Rpc
+from hub.service.service_topics import ServiceTopics
 from hub.service.tokens import Keys, TokenVerifier
 from hub.settings import Settings, Token
 from templates.renderer import Renderer
@@ -85,11 +91,17 @@ def build_front(
     templates: Mapping[str, frozenset[str]],
 ) -> Front:
     """Return what a worker offers; `templates` are those that services may ask for."""
+    for_services = ServiceTopics(stores.namespaces)
     services = (
         InboxService(stores.inbox),
         Orders(stores.documents),
         Events(ingest),
         Notifications(effects, templates=templates),
+        Publishing(stores.topics, for_services),
+        Histories(stores.topics, for_services),
+        Attendances(stores.presence, for_services),
+        PeoplesConnections(stores.directives, for_services),
+        Installation(stores.workers),
     )
     operations = Operations(
         [operation for service in services for operation in service.operations()],

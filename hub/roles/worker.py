@@ -85,6 +85,8 @@ def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> G
         access=front,
         operations=front,
         topics=stores.topics,
+        directives=stores.directives,
+        register=stores.workers,
         http=http,
         version=__version__,
     )

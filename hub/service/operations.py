@@ -126,8 +126,9 @@ class Operation(Generic[Req, Res]):
         return tuple(failure for failure in Failure if failure in mine)
 
     def may_call(self, who: Identity) -> bool:
-        """Say whether the caller's role and scopes include this operation."""
-        return who.role in self.roles and (not who.scopes or self.name in who.scopes)
+        """Say whether the caller's role and scopes include this operation, by its name or its family: `topics.*`."""
+        family = f"{self.name.partition('.')[0]}.*"
+        return who.role in self.roles and (not who.scopes or self.name in who.scopes or family in who.scopes)
 
 
 AnyOperation = Operation[Any, Any]

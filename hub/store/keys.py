@@ -15,7 +15,7 @@ from hub.domain.ids import EffectId, JobId, NotificationId, OrderId, Topic, User
 from hub.domain.notifications import Lane
 from hub.domain.topics import INBOX
 
-_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe"})
+_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe", "workers"})
 """First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
 
 
@@ -116,6 +116,10 @@ class Keys:
     def idempotency(self, caller: str, key: str) -> str:
         """Hash with a TTL: the claim on an Idempotency-Key, and the answer given."""
         return self._tagged(f"idem:{caller}", key)
+
+    def workers(self, part: str) -> str:
+        """One of the structures about the workers that run: alive, facts."""
+        return self._tagged("workers", part)
 
     def probe_channel(self, worker: str) -> str:
         """Pub/sub channel by which a worker proves that the pub/sub path works."""

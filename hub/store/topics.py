@@ -41,7 +41,9 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Duplicate(msgspec.Struct, frozen=True):
-    """Its id had been published before: nothing happened."""
+    """Its id had been published before: nothing happened. `first` is where it stands, None where that is not known."""
+
+    first: Published | None = None
 
 
 class StaleRank(msgspec.Struct, frozen=True):
@@ -112,18 +114,20 @@ class Topics:
     def _publication(self, publication: Publication, epoch: Epoch) -> Run:
         topic, keys = publication.topic, self._keys
         options = self.options(topic)
+        window_s = self._dedupe_window_s if publication.dedupe_s is None else publication.dedupe_s
+        noted = 0 if publication.dedupe_s is None else 1
         place = (keys.topic_meta(topic), keys.topic_stream(topic), keys.topic_channel(topic))
         content = (
             publication.data,
             publication.origin_ms,
-            _history_size(options),
+            _history_size(options) if publication.kept else 0,
             options.history_ttl_s,
             meta_ttl_s(options, self._dedupe_window_s),
             epoch,
         )
         if options.kind is TopicKind.LATEST and publication.rank is not None:
             return _PUBLISH_LATEST, Call(place, (*content, _sortable(publication.rank), publication.id))
-        return _PUBLISH, Call((*place, keys.topic_seen(topic, publication.id)), (*content, self._dedupe_window_s))
+        return _PUBLISH, Call((*place, keys.topic_seen(topic, publication.id)), (*content, window_s, noted))
 
     async def positions(self, topics: Sequence[Topic]) -> list[Position]:
         """Return the end of each topic, in one round trip; in a second one, topics without an epoch get theirs."""
@@ -158,6 +162,14 @@ class Topics:
         same_epoch = since.epoch == page.position.epoch
         complete = same_epoch and (limit == 0 or _joins(page, since.offset, reverse=reverse))
         return msgspec.structs.replace(page, complete=complete)
+
+    async def forget(self, topic: Topic) -> None:
+        """Delete a topic's stream. Its offsets go on: who is behind learns that it missed something.
+
+        Of a latest topic the rank stays: a value below it is stale still.
+        """
+        self.options(topic)
+        await read_pipelined(self._server, [("UNLINK", self._keys.topic_stream(topic))], what="topic forget")
 
     async def rotate_epoch(self, topic: Topic, old: Epoch) -> Position:
         """End the epoch `old` after Redis was rolled back, so that readers from before start over; return the new end.
@@ -203,6 +215,9 @@ def _sortable(rank: int) -> str:
 def _published(reply: Any) -> PublishResult:
     if isinstance(reply, list):
         return Published(reply[0], Epoch(reply[1].decode()))
+    if isinstance(reply, bytes):
+        offset, _, epoch = reply.partition(b":")
+        return Duplicate(Published(int(offset), Epoch(epoch.decode())) if offset else None)
     return Duplicate() if reply == 0 else StaleRank()
 
 

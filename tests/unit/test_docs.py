@@ -23,12 +23,17 @@ from hub.domain.ids import Topic
 from hub.domain.topics import BUILT_IN, Namespace
 from hub.protocol import codes
 from hub.protocol.codes import CommandError, Disconnect
+from hub.service.attendance import Attendances
 from hub.service.events import Events
 from hub.service.failures import FAILURES, Failure
+from hub.service.histories import Histories
 from hub.service.inbox import InboxService
+from hub.service.installation import Installation
 from hub.service.notifications import Notifications
 from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
+from hub.service.people import PeoplesConnections
+from hub.service.publishing import Publishing
 from hub.settings import ApiKey, Settings
 from hub.store.keys import Keys
 
@@ -222,7 +227,7 @@ ARGUMENTS: dict[str, Any] = {
     "shard": "N",
     "topic": Topic("TOPIC"),
 }
-PARTS = {"inbox": "entries", "jobs": "due", "dead_letters": "index", "presence": "expiry"}
+PARTS = {"inbox": "entries", "jobs": "due", "dead_letters": "index", "presence": "expiry", "workers": "alive"}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in inspect.getmembers(Keys, inspect.isfunction) if name[0] != "_"])
@@ -239,7 +244,17 @@ def test_every_kind_of_redis_key_is_listed(name: str) -> None:
 def operations() -> tuple[AnyOperation, ...]:
     """Every operation that there is; none of them is called."""
     nobody = cast("Any", None)
-    services = (InboxService(nobody), Orders(nobody), Events(nobody), Notifications(nobody, templates={}))
+    services = (
+        InboxService(nobody),
+        Orders(nobody),
+        Events(nobody),
+        Notifications(nobody, templates={}),
+        Publishing(nobody, nobody),
+        Histories(nobody, nobody),
+        Attendances(nobody, nobody),
+        PeoplesConnections(nobody, nobody),
+        Installation(nobody),
+    )
     return tuple(operation for service in services for operation in service.operations())
 
 

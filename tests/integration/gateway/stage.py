@@ -15,18 +15,21 @@ from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 
 from hub.domain.decisions import Publication
+from hub.domain.directives import Directive
 from hub.domain.ids import EffectId, Topic, UserId
 from hub.domain.permission import Action, Identity, Role, SubscriptionGrant, TokenExpired, TokenInvalid, permits
 from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.gateway.gateway import Gateway
 from hub.protocol.codes import CommandError, method_not_found
 from hub.settings import Gateway as Settings
+from hub.store.directives import Directives
 from hub.store.keys import Keys
 from hub.store.opening import open_server
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.single import SingleServer
 from hub.store.topics import Topics
+from hub.store.workers import Workers
 
 NAMESPACES = Namespaces(
     (
@@ -92,6 +95,7 @@ class Running:
 
     gateway: Gateway
     topics: Topics
+    directives: Directives
     port: int
     keys: Keys
     store: Server
@@ -108,10 +112,15 @@ class Running:
         assert isinstance(self.store, SingleServer)
         return self.store.redis
 
-    async def publish(self, topic: str, data: Any, *, rank: int | None = None) -> None:
+    async def publish(self, topic: str, data: Any, *, rank: int | None = None, kept: bool = True) -> None:
         effect = EffectId(f"e{next(_ids)}")
         body = json.dumps(data).encode()
-        await self.topics.publish_many([Publication(Topic(topic), effect, body, rank, time.time_ns() // 1_000_000)])
+        now_ms = time.time_ns() // 1_000_000
+        await self.topics.publish_many([Publication(Topic(topic), effect, body, rank, now_ms, kept=kept)])
+
+    async def tell(self, *directives: Directive) -> None:
+        told = [(EffectId(f"d{next(_ids)}"), directive) for directive in directives]
+        await self.directives.tell(told, now_ms=time.time_ns() // 1_000_000)
 
     @asynccontextmanager
     async def raw(self, **options: Any) -> AsyncIterator["Raw"]:
@@ -177,7 +186,9 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
 
     async def begin(*, url: str = redis_url, port: int = 0, **settings: Any) -> Running:
         store = open_server(url)
-        topics = Topics(store, Scripts(store), keys, NAMESPACES, dedupe_window_s=60)
+        scripts = Scripts(store)
+        topics = Topics(store, scripts, keys, NAMESPACES, dedupe_window_s=60)
+        directives = Directives(store, scripts, keys)
         shop = Shop()
         app = web.Application()
         runner = web.AppRunner(app)
@@ -189,6 +200,8 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
             access=shop,
             operations=shop,
             topics=topics,
+            directives=directives,
+            register=Workers(scripts, keys),
             http=lambda: runner.server(),  # type: ignore[misc]  # noqa: PLW0108 - it is None until set up
             version="test",
         )
@@ -198,7 +211,7 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
         await gateway.__aenter__()
         server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
         assert await gateway.wait_ready(5.0)
-        worker = Running(gateway, topics, server.sockets[0].getsockname()[1], keys, store, server, runner)
+        worker = Running(gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner)
         running.append(worker)
         return worker
 

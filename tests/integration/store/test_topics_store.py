@@ -179,3 +179,41 @@ async def test_only_the_named_epoch_is_rotated_and_offsets_go_on(topics: Topics)
 async def test_a_backends_topic_is_not_mistaken_for_a_persons_inbox(topics: Topics) -> None:
     await topics.publish_many([publication("a", topic=Topic("user:ada"))])
     assert (await topics.positions([Topic("inbox:ada")]))[0].offset == 0
+
+
+async def test_who_asks_again_is_told_where_it_stands(topics: Topics) -> None:
+    asked = Publication(Topic("short:x"), EffectId("e"), b"1", dedupe_s=60)
+    (first,) = await topics.publish_many([asked])
+    assert await topics.publish_many([asked]) == [Duplicate(first)]  # type: ignore[arg-type]
+
+
+async def test_who_does_not_ask_is_only_told_that_it_is_known(topics: Topics) -> None:
+    publication = Publication(Topic("short:x"), EffectId("e"), b"1")
+    await topics.publish_many([publication])
+    assert await topics.publish_many([publication]) == [Duplicate()]
+
+
+async def test_the_window_of_a_publication_is_its_own(topics: Topics, redis: Redis, keys: Keys) -> None:
+    await topics.publish_many([Publication(Topic("short:x"), EffectId("e"), b"1", dedupe_s=7)])
+    assert 0 < await redis.ttl(keys.topic_seen(Topic("short:x"), EffectId("e"))) <= 7
+
+
+async def test_what_is_not_kept_gets_no_offset(topics: Topics) -> None:
+    topic = Topic("short:x")
+    (kept,) = await topics.publish_many([Publication(topic, EffectId("a"), b"1")])
+    (fleeting,) = await topics.publish_many([Publication(topic, EffectId("b"), b"2", kept=False)])
+    assert fleeting == Published(0, Epoch(""))
+    page = await topics.read_since(topic, 0, limit=9)
+    assert [stored.data for stored in page.publications] == [b"1"]
+    assert page.position.offset == kept.offset == 1  # type: ignore[union-attr]
+
+
+async def test_forgotten_history_is_a_gap_to_who_is_behind(topics: Topics) -> None:
+    topic = Topic("short:x")
+    await topics.publish_many([Publication(topic, EffectId("a"), b"1")])
+    await topics.forget(topic)
+    page = await topics.read_since(topic, 0, limit=9)
+    assert (page.publications, page.position.offset, page.complete) == ((), 1, False)
+    await topics.publish_many([Publication(topic, EffectId("b"), b"2")])
+    after = await topics.read_since(topic, 1, limit=9)
+    assert ([stored.offset for stored in after.publications], after.complete) == ([2], True)

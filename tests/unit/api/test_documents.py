@@ -13,13 +13,18 @@ from hub.api.asyncapi import TOPICS, asyncapi_document
 from hub.api.openapi import openapi_document
 from hub.domain.events import PAYLOADS
 from hub.domain.topics import BUILT_IN, CHAT
+from hub.service.attendance import Attendances
 from hub.service.calls import Operations
 from hub.service.events import Events
 from hub.service.failures import FAILURES, Failure
+from hub.service.histories import Histories
 from hub.service.inbox import InboxService
+from hub.service.installation import Installation
 from hub.service.notifications import Notifications
 from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
+from hub.service.people import PeoplesConnections
+from hub.service.publishing import Publishing
 from tests.unit.api.api_fakes import FakeIngest, FakeSender, order_placed
 
 URL = "https://shop.example"
@@ -29,6 +34,11 @@ ALL: tuple[AnyOperation, ...] = (
     *Orders(NOTHING).operations(),
     *Events(FakeIngest()).operations(),
     *Notifications(FakeSender(), templates={}).operations(),
+    *Publishing(NOTHING, NOTHING).operations(),
+    *Histories(NOTHING, NOTHING).operations(),
+    *Attendances(NOTHING, NOTHING).operations(),
+    *PeoplesConnections(NOTHING, NOTHING).operations(),
+    *Installation(NOTHING).operations(),
 )
 
 

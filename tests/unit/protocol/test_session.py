@@ -3,6 +3,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from hub.domain.ids import Epoch, Topic, UserId
 from hub.domain.permission import Identity, Role
@@ -11,7 +12,7 @@ from hub.protocol import codes
 from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
 from hub.protocol.json_codec import JsonCodec
 from hub.protocol.session import Limits, Session, State
-from hub.protocol.wire import Done, Reply, SubscribeResult
+from hub.protocol.wire import Done, Publication, Reply, SubscribeResult
 
 ANN = Identity(UserId("ann"), Role.SHOPPER)
 JSON = JsonCodec()
@@ -209,3 +210,63 @@ def test_the_rate_recovers_with_time() -> None:
 
 def test_pongs_and_messages_without_reply_are_taken_silently() -> None:
     assert receive(connected(), {}, {"send": {"data": 1}}, {"id": 3, "send": {"data": 1}}) == []
+
+
+def test_a_grant_tells_where_it_starts_and_what_was_missed() -> None:
+    session = connected()
+    assert session.granting(LOG)
+    start = SubscribeResult(
+        "e", 5, recoverable=True, publications=(Publication(Raw(b"1"), 4), Publication(Raw(b"2"), 5))
+    )
+    told, *missed = sent(session.granted(LOG, "seat", start))
+    assert told["push"] == {"channel": LOG, "subscribe": {"epoch": "e", "offset": 3, "recoverable": True}}
+    assert [each["push"]["pub"]["offset"] for each in missed] == [4, 5]
+    assert session.subscriptions[LOG] == "seat"
+
+
+def test_who_is_subscribed_or_has_enough_is_granted_nothing() -> None:
+    session = connected(max_subscriptions=0, max_server_subscriptions=1)
+    assert not session.granting(Topic("inbox:ann"))
+    assert not session.granting(LOG)
+    assert not fresh().granting(LOG)
+
+
+def test_a_grant_that_was_revoked_on_its_way_is_given_up() -> None:
+    session = connected()
+    session.granting(LOG)
+    assert session.revoked(LOG, codes.UNSUBSCRIBED_BY_SERVER) == []
+    assert session.granted(LOG, "seat", START) == [Leave("seat")]
+
+
+def test_a_grant_that_could_not_be_had_leaves_nothing_behind() -> None:
+    session = connected()
+    session.granting(LOG)
+    session.withheld(LOG)
+    session.withheld(Topic("inbox:ann"))
+    assert [*session.subscriptions] == ["inbox:ann"]
+
+
+def test_revoking_ends_a_subscription_and_says_so() -> None:
+    session = connected()
+    effects = session.revoked(Topic("inbox:ann"), codes.UNSUBSCRIBED_BY_SERVER)
+    assert effects[0] == Leave("seat")
+    assert sent(effects) == [
+        {"push": {"channel": "inbox:ann", "unsubscribe": {"code": 2000, "reason": "server unsubscribe"}}}
+    ]
+    assert session.revoked(Topic("inbox:ann"), codes.UNSUBSCRIBED_BY_SERVER) == []
+
+
+def test_revoking_what_is_being_made_refuses_the_command() -> None:
+    session = connected()
+    receive(session, {"id": 2, "subscribe": {"channel": LOG}})
+    (refused,) = sent(session.revoked(LOG, codes.UNSUBSCRIBED_BY_SERVER))
+    assert (refused["id"], refused["error"]["code"]) == (2, 103)
+    assert session.joined(2, LOG, "seat", START) == [Leave("seat")]
+
+
+@pytest.mark.parametrize(("expires_s", "told"), [(2_000, {"expires": True, "ttl": 990}), (None, {})])
+def test_the_end_of_a_connection_can_be_moved(expires_s: int | None, told: dict[str, Any]) -> None:
+    session = connected()
+    assert sent(session.expiring(expires_s, unix_s=1_000)) == [{"push": {"refresh": told}}]
+    assert session.identity is not None
+    assert session.identity.expires_s == expires_s

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Publication
+from hub.domain.directives import UnsubscribeUser, Whose
 from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
 from hub.domain.notifications import Channel, EntryState, InboxEntry, Job, Lane, Notification, Step
 from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.store.dead_letters import DeadLetter, DeadLetters
+from hub.store.directives import Directives
 from hub.store.documents import Documents
 from hub.store.idempotency import Fresh, Idempotency
 from hub.store.inbox import Inbox
@@ -21,6 +23,7 @@ from hub.store.records import Attempt, Records
 from hub.store.scripts import Call, Script, Scripts
 from hub.store.single import SingleServer
 from hub.store.topics import Topics
+from hub.store.workers import WorkerFacts, Workers
 
 NOBODY = SingleServer("redis://127.0.0.1:1")
 
@@ -66,6 +69,8 @@ class Store:
         self.records = Records(NOBODY, recorder, keys)
         self.jobs = Jobs(NOBODY, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
         self.idempotency = Idempotency(NOBODY, recorder, keys)
+        self.directives = Directives(NOBODY, recorder, keys)
+        self.workers = Workers(recorder, keys)
         self.presence = Presence(recorder, keys)
 
 
@@ -94,6 +99,9 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "members": lambda s: s.presence.members(Topic("inbox:ada")),
     "present": lambda s: s.presence.stats(Topic("inbox:ada")),
     "key": lambda s: s.idempotency.begin("shop", "key {x}", "f"),
+    "tell": lambda s: s.directives.tell([(EffectId("d"), UnsubscribeUser(Whose(USER), Topic("t")))], now_ms=0),
+    "beat": lambda s: s.workers.beat(WorkerFacts("w", "w", "1", 0, clients=0, users=0, topics=0, subscriptions=0)),
+    "alive": lambda s: s.workers.alive(),
     "answer": lambda s: s.idempotency.finish(CLAIM, b""),
 }
 
