@@ -56,12 +56,25 @@ class Publication(msgspec.Struct, frozen=True):
     dedupe_s: int | None = None
 
 
+class Precedent(msgspec.Struct, frozen=True):
+    """What went out last because of an aggregate's change before: where it is out, all effects of that change are.
+
+    `rank` as in `Publication`.
+    """
+
+    topic: Topic
+    id: EffectId
+    rank: int | None = None
+
+
 class Change(msgspec.Struct, frozen=True):
-    """Set an aggregate's document, if its version is still `expected_version`."""
+    """Set an aggregate's document, if its version is still `expected_version` and `after` is out."""
 
     aggregate: Aggregate
     expected_version: int
     body: bytes
+    after: Precedent | None = None
+    """None where nothing went out before, or so long ago that it is not repeated."""
 
 
 class Link(msgspec.Struct, frozen=True):

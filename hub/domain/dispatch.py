@@ -6,12 +6,23 @@ and decides again on a fresh snapshot where it lost the race.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import assert_never
 
 import msgspec
 
-from hub.domain import effects, orders, people, sales, shipments, timeline
-from hub.domain.decisions import Aggregate, AggregateKind, Change, Decision, Document, Erase, Link, Outcome
+from hub.domain import effects, orders, people, sales, shipments, timeline, topics
+from hub.domain.decisions import (
+    Aggregate,
+    AggregateKind,
+    Change,
+    Decision,
+    Document,
+    Erase,
+    Link,
+    Outcome,
+    Precedent,
+)
 from hub.domain.envelope import Event
 from hub.domain.events import (
     AnyOrder,
@@ -24,6 +35,7 @@ from hub.domain.events import (
     UserErased,
     UserUpdated,
 )
+from hub.domain.ids import EventKey, Topic
 from hub.domain.orders import Order
 from hub.domain.rules import Playbook
 from hub.domain.sales import Sale, SaleEntry
@@ -104,29 +116,68 @@ def decide(event: Event, snapshot: Snapshot, *, playbook: Playbook, now_ms: int,
             assert_never(event.data)
 
 
+def made_up_for(
+    aggregate: Aggregate, document: Document, *, heard: Collection[EventKey] = frozenset(), playbook: Playbook
+) -> list[Decision]:
+    """Return the effects of an order's or shipment's last change that announced anything, one decision for each entry.
+
+    For whoever finds that they may have been cut off by a crash: those of earlier changes are all there, or the last
+    one would not have been made (`Change.after`). Of `heard` events the effects follow anyway, so what comes after the
+    last one that is not heard is left out. Their correlation ids being lost, the events' keys stand for them.
+    """
+    match aggregate.kind:
+        case AggregateKind.ORDER:
+            order = orders.decode_order(document.body)
+            entries = _up_to_the_last_unheard(order.timeline, heard)
+            return [_order_effects(order, entry, playbook, entry.event) for entry in entries]
+        case AggregateKind.SHIPMENT:
+            shipment = shipments.decode_shipment(document.body)
+            entries = _up_to_the_last_unheard(shipment.timeline, heard)
+            return [_shipment_effects(shipment, entry, playbook, entry.event) for entry in entries]
+        case _:
+            return []
+
+
+def _up_to_the_last_unheard(
+    entries: tuple[TimelineEntry, ...], heard: Collection[EventKey]
+) -> tuple[TimelineEntry, ...]:
+    last = timeline.last_announced(entries)
+    unheard = [place for place, entry in enumerate(last, start=1) if entry.event not in heard]
+    return last[: unheard[-1]] if unheard else ()
+
+
+def _precedent(entries: tuple[TimelineEntry, ...], topic: Topic, now: Now) -> Precedent | None:
+    newest = next((entry for entry in reversed(entries) if entry.announced), None)
+    if newest is None or now.ms - newest.applied_ms >= now.replay_window_ms:
+        return None
+    return effects.precedent(topic, newest)
+
+
 def _decide_order(event: Event, data: AnyOrder, snapshot: Snapshot, playbook: Playbook, now: Now) -> Decision:
     aggregate = Aggregate(AggregateKind.ORDER, data.order_id)
     if snapshot.own.version == 0:
         if not isinstance(data, OrderPlaced):
             return _parked(aggregate)
-        order = orders.place(event, data, now_ms=now.ms)
+        order, after = orders.place(event, data, now_ms=now.ms), None
     else:
         known = orders.decode_order(snapshot.own.body)
         seen = timeline.find(known.timeline, event.key)
         if seen is not None:
-            return _repeated(seen, now, _order_effects(known, seen, event, playbook), place=known.timeline.index(seen))
+            again = _order_effects(known, seen, playbook, event.correlation_id)
+            return _repeated(seen, now, again, place=known.timeline.index(seen))
         advanced = orders.advance(known, event, data, now_ms=now.ms)
         if isinstance(advanced, Contradiction):
             return _rejected(advanced)
-        order = advanced
-    change = Change(aggregate, snapshot.own.version, orders.encode_order(order))
+        order, after = advanced, _precedent(known.timeline, topics.order(known.id), now)
+    change = Change(aggregate, snapshot.own.version, orders.encode_order(order), after)
     entry = order.timeline[-1]
     if not entry.announced:
         return _stale(change)
-    return _applied(change, _order_effects(order, entry, event, playbook), place=len(order.timeline) - 1)
+    told = _order_effects(order, entry, playbook, event.correlation_id)
+    return _applied(change, told, place=len(order.timeline) - 1)
 
 
-def _order_effects(order: Order, entry: TimelineEntry, event: Event, playbook: Playbook) -> Decision:
+def _order_effects(order: Order, entry: TimelineEntry, playbook: Playbook, correlation_id: str) -> Decision:
     if not entry.announced:
         return Decision(Outcome.APPLIED)
     return Decision(
@@ -134,11 +185,11 @@ def _order_effects(order: Order, entry: TimelineEntry, event: Event, playbook: P
         publications=effects.of_order(order, entry),
         notifications=effects.notifications(
             entry,
-            event,
             user=order.user,
             context=effects.order_context(order, entry),
             link=effects.link_to_order(order.id),
             playbook=playbook,
+            correlation_id=correlation_id,
         ),
     )
 
@@ -147,6 +198,7 @@ def _decide_shipment(event: Event, data: AnyShipment, snapshot: Snapshot, playbo
     aggregate = Aggregate(AggregateKind.SHIPMENT, data.shipment_id)
     order = orders.decode_order(snapshot.related.body) if snapshot.related.version else None
     moved: Shipment | Contradiction | None
+    after: Precedent | None = None
     if snapshot.own.version == 0:
         if not isinstance(data, ShipmentCreated):
             return _parked(aggregate)
@@ -155,23 +207,24 @@ def _decide_shipment(event: Event, data: AnyShipment, snapshot: Snapshot, playbo
         known = shipments.decode_shipment(snapshot.own.body)
         seen = timeline.find(known.timeline, event.key)
         if seen is not None:
-            return _repeated(
-                seen, now, _shipment_effects(known, seen, event, playbook), place=known.timeline.index(seen)
-            )
+            again = _shipment_effects(known, seen, playbook, event.correlation_id)
+            return _repeated(seen, now, again, place=known.timeline.index(seen))
         moved = shipments.advance(known, event, data, order=order, now_ms=now.ms)
+        after = _precedent(known.timeline, topics.shipment(known.id), now)
     match moved:
         case None:
             return _parked(Aggregate(AggregateKind.ORDER, data.order_id or ""))
         case Contradiction():
             return _rejected(moved)
-    change = Change(aggregate, snapshot.own.version, shipments.encode_shipment(moved))
+    change = Change(aggregate, snapshot.own.version, shipments.encode_shipment(moved), after)
     entry = moved.timeline[-1]
     if not entry.announced:
         return _stale(change)
-    return _applied(change, _shipment_effects(moved, entry, event, playbook), place=len(moved.timeline) - 1)
+    told = _shipment_effects(moved, entry, playbook, event.correlation_id)
+    return _applied(change, told, place=len(moved.timeline) - 1)
 
 
-def _shipment_effects(shipment: Shipment, entry: TimelineEntry, event: Event, playbook: Playbook) -> Decision:
+def _shipment_effects(shipment: Shipment, entry: TimelineEntry, playbook: Playbook, correlation_id: str) -> Decision:
     if not entry.announced:
         return Decision(Outcome.APPLIED)
     return Decision(
@@ -179,13 +232,13 @@ def _shipment_effects(shipment: Shipment, entry: TimelineEntry, event: Event, pl
         publications=effects.of_shipment(shipment, entry),
         notifications=effects.notifications(
             entry,
-            event,
             user=shipment.user,
             context=effects.shipment_context(shipment, entry),
             link=effects.link_to_order(shipment.order_id),
             playbook=playbook,
+            correlation_id=correlation_id,
         ),
-        links=(Link(shipment.order_id, shipment.id),) if isinstance(event.data, ShipmentCreated) else (),
+        links=(Link(shipment.order_id, shipment.id),) if entry.type == "shipment.created" else (),
     )
 
 

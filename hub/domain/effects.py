@@ -14,7 +14,7 @@ import msgspec
 
 from hub.domain import topics
 from hub.domain.conditions import holds
-from hub.domain.decisions import Publication
+from hub.domain.decisions import Precedent, Publication
 from hub.domain.envelope import Event
 from hub.domain.events import PriceChanged, StockReplenished
 from hub.domain.ids import EventKey, NotificationId, Topic, UserId, effect_id
@@ -107,6 +107,14 @@ def of_stock(event: Event, data: StockReplenished) -> tuple[Publication, ...]:
     return (_publication(topics.stock(data.product_id), event.key, update, rank=rank, origin_ms=event.received_ms),)
 
 
+def precedent(topic: Topic, entry: TimelineEntry) -> Precedent:
+    """Return how to tell that all effects of an announced entry are written; `topic` is its order's or shipment's.
+
+    The publications of a change are written after everything else that comes of it.
+    """
+    return Precedent(topic, effect_id(entry.event, topic, _STATE), entry.rank or None)
+
+
 def _publication(
     topic: Topic, event: EventKey, update: object, *, rank: int | None = None, origin_ms: int
 ) -> Publication:
@@ -158,18 +166,24 @@ def link_to_order(order_id: str) -> str:
 
 
 def notifications(
-    entry: TimelineEntry, event: Event, *, user: UserId, context: dict[str, Any], link: str, playbook: Playbook
+    entry: TimelineEntry,
+    *,
+    user: UserId,
+    context: dict[str, Any],
+    link: str,
+    playbook: Playbook,
+    correlation_id: str,
 ) -> tuple[Notification, ...]:
     """Return what the playbook tells the customer about an announced entry."""
     return tuple(
-        _notification(rule, entry, event, user=user, context=context, link=link)
+        _notification(rule, entry, user=user, context=context, link=link, correlation_id=correlation_id)
         for rule in playbook.rules_for(entry.type)
         if rule.enabled and all(holds(condition, context) for condition in rule.when)
     )
 
 
 def _notification(
-    rule: Rule, entry: TimelineEntry, event: Event, *, user: UserId, context: dict[str, Any], link: str
+    rule: Rule, entry: TimelineEntry, *, user: UserId, context: dict[str, Any], link: str, correlation_id: str
 ) -> Notification:
     return Notification(
         id=NotificationId(effect_id(entry.event, user, rule.name)),
@@ -185,5 +199,5 @@ def _notification(
         expires_ms=entry.applied_ms + rule.expires_s * 1_000 if rule.expires_s is not None else None,
         collapse_key=rule.collapse.format_map(context) if rule.collapse is not None else None,
         link=link,
-        correlation_id=event.correlation_id,
+        correlation_id=correlation_id,
     )

@@ -64,6 +64,12 @@ def find(timeline: tuple[TimelineEntry, ...], event: EventKey) -> TimelineEntry 
     return None
 
 
+def last_announced(timeline: tuple[TimelineEntry, ...]) -> tuple[TimelineEntry, ...]:
+    """Return the announced entries of the last change that had any: the entries of one change have one `applied_ms`."""
+    announced = [entry for entry in timeline if entry.announced]
+    return tuple(entry for entry in announced if entry.applied_ms == announced[-1].applied_ms)
+
+
 def extended(timeline: tuple[TimelineEntry, ...], entry: TimelineEntry) -> tuple[TimelineEntry, ...]:
     """Return the timeline with `entry` at its end, of at most 100 entries.
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hub.domain.decisions import Aggregate, AggregateKind, Change, Decision, Document, Outcome
-from hub.domain.dispatch import ABSENT, Snapshot, Touch, begins, decide, touches
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Decision, Document, Outcome, Precedent
+from hub.domain.dispatch import ABSENT, Snapshot, Touch, begins, decide, made_up_for, touches
 from hub.domain.envelope import Incoming
 from hub.domain.rules import Playbook
 
@@ -90,6 +90,21 @@ def tasks_to_redo(decided: Round, *, refused: Collection[Aggregate], waiting: Co
     return [task for task, _ in decided.decided if id(task) in redo]
 
 
+def before_repeats(
+    decided: Round, documents: Mapping[Aggregate, Document], *, aggregates: Collection[Aggregate], playbook: Playbook
+) -> list[Decision]:
+    """Return what people must be told before the repeated events of `aggregates` are told again.
+
+    Events that were applied together and cut off together need not come again together, nor in the same order.
+    """
+    heard = {task.incoming.event.key for task, _ in decided.decided} if aggregates else set()
+    return [
+        decision
+        for aggregate in aggregates
+        for decision in made_up_for(aggregate, documents[aggregate], heard=heard, playbook=playbook)
+    ]
+
+
 def in_timeline_order(settled: Sequence[tuple[Task, Decision]]) -> list[tuple[Task, Decision]]:
     """Return them with those of each aggregate in the order of its timeline, in the places that it had.
 
@@ -118,6 +133,7 @@ class _View:
     def __init__(self, read: Mapping[Aggregate, Document]) -> None:
         self._read = read
         self._current = dict(read)
+        self._after: dict[Aggregate, Precedent | None] = {}
         self.created: set[Aggregate] = set()
 
     def snapshot(self, touch: Touch) -> Snapshot:
@@ -128,12 +144,13 @@ class _View:
         )
 
     def change(self, change: Change) -> Change:
-        """Take a change in; return it with the version that was read, for the one compare-and-set of its aggregate."""
+        """Take a change in; return it on the document that was read, for the one compare-and-set of its aggregate."""
         version = self._read[change.aggregate].version
         if version == 0 and self._current[change.aggregate].version == 0:
             self.created.add(change.aggregate)
         self._current[change.aggregate] = Document(version + 1, change.body)
-        return Change(change.aggregate, expected_version=version, body=change.body)
+        after = self._after.setdefault(change.aggregate, change.after)
+        return Change(change.aggregate, expected_version=version, body=change.body, after=after)
 
 
 def decide_round(

@@ -68,14 +68,15 @@ class Effects:
     ) -> None:
         """Return when every effect of the decisions is written; all but links and erasures in one round trip.
 
-        `known` are documents of people that need not be read again.
+        `known` are documents of people that need not be read again. Publications come last: where one is out, all else
+        that comes of its decision is there (`hub.domain.decisions.Precedent`).
         """
         publications = [publication for decision in decisions for publication in decision.publications]
         prepared = await self._prepare([each for decision in decisions for each in decision.notifications], known)
-        publishing = self._topics.publishing(publications)
-        replies = await self._scripts.run_mixed([*publishing, *self._runs_of(prepared)])
-        _count_publications(publications, self._topics.published(replies[: len(publishing)]))
-        self._settle(prepared, replies[len(publishing) :])
+        runs = self._runs_of(prepared)
+        replies = await self._scripts.run_mixed([*runs, *self._topics.publishing(publications)])
+        self._settle(prepared, replies[: len(runs)])
+        _count_publications(publications, self._topics.published(replies[len(runs) :]))
         links = [link for decision in decisions for link in decision.links]
         if links:
             await self._documents.link_many(links)

@@ -2,19 +2,24 @@
 
 Four round trips to Redis for a batch, however large: read the aggregates, compare-and-set them, read the people to
 notify, write the effects. A crash between any two of them is harmless: the batch was not acknowledged and comes again,
-an aggregate's timeline tells that its change was made, and the same decisions are carried out with the same ids.
+an aggregate's timeline tells that its change was made, and the same decisions are carried out with the same ids. What
+comes between - another event of that order, in another batch or process - finds the last change without its effects,
+and carries them out first.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import assert_never
 
+import msgspec
+
 from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
+from hub.domain.dispatch import made_up_for
 from hub.domain.envelope import Incoming, Rejected
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import EffectId
@@ -26,6 +31,7 @@ from hub.service.batch import (
     Round,
     Task,
     aggregates_of,
+    before_repeats,
     customers_of,
     decide_round,
     event_time,
@@ -35,7 +41,7 @@ from hub.service.batch import (
 )
 from hub.service.effects import Effects
 from hub.store.dead_letters import DeadLetter, DeadLetters
-from hub.store.documents import Applied, Conflict, Documents, Overtaking
+from hub.store.documents import Applied, ApplyResult, Conflict, Documents, Overtaking, Unfinished
 from hub.store.parked import Parked, Parking
 
 _log = logger(__name__)
@@ -141,14 +147,18 @@ class Ingest:
         heard = parked_under(tasks)
         waiting = await self._waiting(decided.replayed - heard)
         changes = [change for aggregate, change in decided.changes.items() if aggregate not in waiting]
-        written = await self._apply(changes, heard=heard)
+        written = await self._apply(changes, documents, heard=heard)
         redo = tasks_to_redo(decided, refused=written.refused, waiting=waiting.keys())
         redone = {id(task) for task in redo}
         settled = [(task, decision) for task, decision in decided.decided if id(task) not in redone]
         unchanged = {
             aggregate: document for aggregate, document in documents.items() if aggregate not in decided.changes
         }
-        await self._effects.carry_out([decision for _, decision in in_timeline_order(settled)], known=unchanged)
+        first_told = before_repeats(
+            decided, documents, aggregates=decided.replayed - waiting.keys(), playbook=self._playbook
+        )
+        told = [*first_told, *(decision for _, decision in in_timeline_order(settled))]
+        await self._effects.carry_out(told, known=unchanged)
         await self._settle(settled, outcomes)
         first = sorted([*written.overtaken, *chain.from_iterable(waiting.values())], key=event_time)
         return [*first, *redo, *again, *sorted([*written.woken, *decided.woken], key=event_time), *decided.later]
@@ -166,12 +176,18 @@ class Ingest:
             replay_window_ms=self._limits.replay_window_s * _MS,
         )
 
-    async def _apply(self, changes: Sequence[Change], *, heard: AbstractSet[Aggregate]) -> _Written:
+    async def _apply(
+        self, changes: Sequence[Change], documents: Mapping[Aggregate, Document], *, heard: AbstractSet[Aggregate]
+    ) -> _Written:
         """Compare-and-set; `heard` are the aggregates whose parked events are among the tasks."""
         written = _Written()
         if not changes:
             return written
         results = await self._documents.apply_many(changes, heard=heard)
+        unfinished = [change for change, result in zip(changes, results, strict=True) if isinstance(result, Unfinished)]
+        if unfinished:
+            finished = iter(await self._finish_and_apply(unfinished, documents, heard=heard))
+            results = [next(finished) if isinstance(result, Unfinished) else result for result in results]
         for aggregate, result in zip((change.aggregate for change in changes), results, strict=True):
             match result:
                 case Applied(parked=parked):
@@ -179,11 +195,24 @@ class Ingest:
                 case Overtaking(parked=parked):
                     written.refused.append(aggregate)
                     written.overtaken += (_woken(body, aggregate) for body in parked)
-                case Conflict():
+                case Conflict() | Unfinished():
                     written.refused.append(aggregate)
                 case _:
                     assert_never(result)
         return written
+
+    async def _finish_and_apply(
+        self, changes: Sequence[Change], documents: Mapping[Aggregate, Document], *, heard: AbstractSet[Aggregate]
+    ) -> list[ApplyResult]:
+        """Carry out what a crash cut off, or another process has yet to write, before what follows it; then apply."""
+        cut_off = [
+            decision
+            for change in changes
+            for decision in made_up_for(change.aggregate, documents[change.aggregate], playbook=self._playbook)
+        ]
+        await self._effects.carry_out(cut_off)
+        unconditional = [msgspec.structs.replace(change, after=None) for change in changes]
+        return await self._documents.apply_many(unconditional, heard=heard)
 
     async def _waiting(self, replayed: AbstractSet[Aggregate]) -> dict[Aggregate, list[Task]]:
         """Return the events that still wait for aggregates whose change was made before, where there are any."""

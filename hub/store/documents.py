@@ -18,6 +18,7 @@ from hub.store.parked_event import in_order
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Scripts, load_script
 from hub.store.server import Server
+from hub.store.topics import sortable
 
 _APPLY = load_script("document_apply")
 _ERASE = load_script("user_erase")
@@ -42,8 +43,12 @@ class Overtaking(msgspec.Struct, frozen=True):
     parked: tuple[bytes, ...]
 
 
-ApplyResult: TypeAlias = Applied | Conflict | Overtaking
-_APPLIED, _OVERTAKING = 1, 2
+class Unfinished(msgspec.Struct, frozen=True):
+    """Not applied: what the change says must be out before is not."""
+
+
+ApplyResult: TypeAlias = Applied | Conflict | Overtaking | Unfinished
+_APPLIED, _OVERTAKING, _UNFINISHED = 1, 2, 3
 
 
 class Documents:
@@ -69,22 +74,21 @@ class Documents:
 
         A change that is there already is Applied again, so a batch whose fate is unknown is applied once more. Of an
         aggregate in `heard` the caller has taken the waiting events into account; the change of another one that has
-        any, and was not made only now, is Overtaking.
+        any, and was not made only now, is Overtaking. One whose precedent is not out is Unfinished.
         """
-        calls = [
-            Call(
-                (self._keys.document(change.aggregate), self._keys.parked(change.aggregate)),
-                (
-                    change.expected_version,
-                    change.body,
-                    self._lifetime_s(change.aggregate),
-                    int(change.aggregate in heard),
-                ),
-            )
-            for change in changes
-        ]
+        calls = [self._applying(change, heard=change.aggregate in heard) for change in changes]
         replies = await self._scripts.run_many(_APPLY, calls)
         return [_applied(change, reply) for change, reply in zip(changes, replies, strict=True)]
+
+    def _applying(self, change: Change, *, heard: bool) -> Call:
+        aggregate, after = change.aggregate, change.after
+        keys = (self._keys.document(aggregate), self._keys.parked(aggregate))
+        args = (change.expected_version, change.body, self._lifetime_s(aggregate), int(heard))
+        if after is None:
+            return Call(keys, args)
+        if after.rank is None:
+            return Call((*keys, self._keys.topic_seen(after.topic, after.id)), args)
+        return Call((*keys, self._keys.topic_meta(after.topic)), (*args, sortable(after.rank)))
 
     def _lifetime_s(self, aggregate: Aggregate) -> int:
         return 0 if aggregate.kind is AggregateKind.PERSON else self._ttl_s
@@ -124,5 +128,7 @@ def _applied(change: Change, reply: Any) -> ApplyResult:
             return Applied(change.expected_version + 1, in_order(parked))
         case [status, parked] if status == _OVERTAKING:
             return Overtaking(in_order(parked))
+        case [status, _] if status == _UNFINISHED:
+            return Unfinished()
         case _:
             return Conflict()

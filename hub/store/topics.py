@@ -126,7 +126,7 @@ class Topics:
             epoch,
         )
         if options.kind is TopicKind.LATEST and publication.rank is not None:
-            return _PUBLISH_LATEST, Call(place, (*content, _sortable(publication.rank), publication.id))
+            return _PUBLISH_LATEST, Call(place, (*content, sortable(publication.rank), publication.id))
         return _PUBLISH, Call((*place, keys.topic_seen(topic, publication.id)), (*content, window_s, noted))
 
     async def positions(self, topics: Sequence[Topic]) -> list[Position]:
@@ -207,7 +207,7 @@ def _history_size(options: Namespace) -> int:
     return min(options.history_size, 1) if options.kind is TopicKind.LATEST else options.history_size
 
 
-def _sortable(rank: int) -> str:
+def sortable(rank: int) -> str:
     """Return a rank as digits that compare as strings do. Ranks beyond 62 bits are taken as the nearest within."""
     return f"{min(max(rank, -_RANK_LIMIT), _RANK_LIMIT) + _RANK_LIMIT:019d}"
 

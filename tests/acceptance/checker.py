@@ -24,17 +24,8 @@ class Told(NamedTuple):
         return self.type.partition(".")[0], self.order, self.part
 
 
-def problems(
-    expected: Mapping[str, Sequence[Told]],
-    got: Mapping[str, Sequence[Told]],
-    *,
-    sent: Mapping[Told, int] | None = None,
-) -> list[str]:
-    """Return every way in which `got` is not what each person should have: lost, double, leaked, out of order.
-
-    Of two things of one story the earlier must come first; where `sent` says that a backend told them the other way
-    round, either order will do.
-    """
+def problems(expected: Mapping[str, Sequence[Told]], got: Mapping[str, Sequence[Told]]) -> list[str]:
+    """Return every way in which `got` is not what each person should have: lost, double, leaked, out of order."""
     found: list[str] = []
     owners = {told: user for user, all_told in expected.items() for told in all_told}
     for user in expected.keys() | got.keys():
@@ -45,24 +36,22 @@ def problems(
         for told in counts.keys() - set(wanted):
             owner = owners.get(told)
             found.append(f"{user} was told {_words(told)}, meant for {owner or 'nobody'}")
-        found += out_of_order(user, wanted, had, sent or {})
+        found += out_of_order(user, wanted, had)
     return found
 
 
-def out_of_order(user: str, wanted: Iterable[Told], had: Iterable[Told], sent: Mapping[Told, int]) -> list[str]:
+def out_of_order(user: str, wanted: Iterable[Told], had: Iterable[Told]) -> list[str]:
     """Return the stories that a person was told in another order than they happened."""
     right, real = _stories(wanted), _stories(had)
     return [
         f"{user} was told the story of {' '.join(chain).strip()} as {', '.join(told.type for told in real[chain])}"
         for chain, story in right.items()
-        if any(_overtakes(later, earlier, real.get(chain, []), sent) for earlier, later in combinations(story, 2))
+        if any(_overtakes(later, earlier, real.get(chain, [])) for earlier, later in combinations(story, 2))
     ]
 
 
-def _overtakes(later: Told, earlier: Told, real: Sequence[Told], sent: Mapping[Told, int]) -> bool:
-    if later not in real or earlier not in real or sent.get(later, 1) < sent.get(earlier, 0):
-        return False
-    return real.index(later) < real.index(earlier)
+def _overtakes(later: Told, earlier: Told, real: Sequence[Told]) -> bool:
+    return later in real and earlier in real and real.index(later) < real.index(earlier)
 
 
 def _stories(all_told: Iterable[Told]) -> dict[tuple[str, str, str], list[Told]]:

@@ -175,14 +175,6 @@ class Plan:
         for index, one in enumerate(journeys):
             one.messages = repeated(disordered(one.messages, dice), share + (index < rest), dice)
 
-    def sent_order(self) -> dict[Told, int]:
-        """Return for each thing to be told its place among what was sent about its order: duplicates come later."""
-        places: dict[Told, int] = {}
-        for one in self.all_journeys():
-            first = {message.type: place for place, message in reversed(list(enumerate(one.messages)))}
-            places |= {told: first[told.type] for told in one.told}
-        return places
-
     def messages(self, broker: str) -> Iterator[Message]:
         """Everything that is sent over a broker."""
         for one in self.journeys[broker]:

@@ -40,7 +40,6 @@ class Shop:
         self.backends: dict[str, Backend] = {}
         self.programs: dict[str, Program] = {}
         self.expected = plan.expected()
-        self.sent = plan.sent_order()
         self.total = sum(map(len, self.expected.values()))
 
     async def shown(self, share: float, *, timeout_s: float = 120.0) -> None:
@@ -51,7 +50,7 @@ class Shop:
         )
 
     def _missing(self) -> str:
-        found = problems(self.expected, self.audience.told, sent=self.sent)
+        found = problems(self.expected, self.audience.told)
         return summary(found) if len(found) < 1_000 else ""
 
     @property
@@ -87,7 +86,7 @@ class Shop:
     async def verdict(self) -> list[str]:
         """Return everything that is not as it must be."""
         audience, tally = self.audience, self.audience.tally
-        found = problems(self.expected, audience.told, sent=self.sent)
+        found = problems(self.expected, audience.told)
         found += audience.strangers
         found += self._sent_problems()
         found += self._timeline_problems()
@@ -154,7 +153,7 @@ class Shop:
         wanted = {
             order: [told for told in journeys[order].told if told in all_told] for order, all_told in timelines.items()
         }
-        return [*self._short_timelines(), *problems(wanted, timelines, sent=self.sent)]
+        return [*self._short_timelines(), *problems(wanted, timelines)]
 
 
 @contextlib.asynccontextmanager

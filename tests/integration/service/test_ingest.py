@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from hub.app import Stores, build_ingest_alone, open_stores
 from hub.domain.cloudevents import decode_structured
 from hub.domain.decisions import Aggregate, AggregateKind, Outcome
 from hub.domain.envelope import Event, Incoming, Origin, Source
+from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import OrderId, Topic, UserId
 from hub.domain.notifications import Lane
 from hub.domain.orders import decode_order
@@ -125,7 +128,7 @@ async def test_what_comes_later_does_not_overtake_the_events_that_waited(ingest:
     round_ = ingest._decide(tasks, await ingest._read(tasks))
     await stores.documents.apply_many(list(round_.changes.values()))  # ...and here the process dies, or is slow
     assert await ingest.process([packed]) == [Outcome.APPLIED]
-    assert await told(stores) == ["order.confirmed", "order.packed"]
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
     await ingest.process([placed])
     assert len(await told(stores)) == 3
     assert await stores.parked.waiting_many([Aggregate(AggregateKind.ORDER, "A")]) == [()]
@@ -145,6 +148,95 @@ async def test_effects_that_a_crash_cut_off_are_made_up_for_in_order(
         await ingest.process(batch)  # All is decided and kept, but nobody has been told.
     await ingest.process(batch)
     assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+
+
+@asynccontextmanager
+async def dying(ingest: Ingest, *, at_trip: int = 1) -> AsyncIterator[None]:
+    """Have the process die between the changes of a round and their effects: the `at_trip`-th time it gets there."""
+    carry_out, trips = ingest._effects.carry_out, itertools.count(1)
+
+    async def carry_out_or_die(*args: Any, **named: Any) -> None:
+        if next(trips) == at_trip:
+            raise StoreUnavailable("killed")
+        await carry_out(*args, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest._effects, "carry_out", carry_out_or_die)
+        with pytest.raises(StoreUnavailable, match="killed"):
+            yield
+
+
+async def test_what_was_sent_before_its_order_and_comes_again_alone_is_told_after_it(
+    ingest: Ingest, stores: Stores
+) -> None:
+    placed, confirmed, packed = journey("A")
+    async with dying(ingest):
+        await ingest.process([confirmed, placed])
+    assert await told(stores) == []
+    assert await ingest.process([confirmed]) == [Outcome.APPLIED]
+    assert await told(stores) == ["order.placed", "order.confirmed"]
+    assert await ingest.process([placed, packed]) == [Outcome.REPLAYED, Outcome.APPLIED]
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+    assert (await stores.jobs.depth())[Lane.TRANSACTIONAL] == 3
+
+
+async def test_what_was_parked_and_comes_again_alone_is_told_after_its_order(ingest: Ingest, stores: Stores) -> None:
+    placed, confirmed, _ = journey("A")
+    await ingest.process([confirmed])
+    async with dying(ingest):
+        await ingest.process([placed])
+    await ingest.process([confirmed])
+    assert await told(stores) == ["order.placed", "order.confirmed"]
+    await ingest.process([placed])
+    assert len(await told(stores)) == 2
+
+
+async def test_of_events_that_waited_together_the_later_coming_again_alone_is_told_after_the_earlier(
+    ingest: Ingest, stores: Stores
+) -> None:
+    placed, confirmed, packed = journey("A")
+    async with dying(ingest, at_trip=2):
+        await ingest.process([packed, confirmed, placed])
+    assert await told(stores) == ["order.placed"]
+    assert await ingest.process([packed]) == [Outcome.REPLAYED]
+    assert await told(stores) == ["order.placed", "order.confirmed", "order.packed"]
+    await ingest.process([confirmed, placed])
+    assert len(await told(stores)) == 3
+
+
+async def test_what_was_sent_before_its_shipment_and_comes_again_alone_is_told_after_it(
+    ingest: Ingest, stores: Stores
+) -> None:
+    await ingest.process(journey("A")[:1])
+    created = event("shipment.created", "A", {"shipment_id": "S"}, second=1)
+    dispatched = event("shipment.dispatched", "A", {"shipment_id": "S"}, second=2)
+    async with dying(ingest):
+        await ingest.process([dispatched, created])
+    await ingest.process([dispatched])
+    assert await told(stores) == ["order.placed", "shipment.created", "shipment.dispatched"]
+    await ingest.process([created])
+    assert len(await told(stores)) == 3
+    assert await stores.documents.shipments_of(OrderId("A")) == ["S"]
+
+
+async def test_another_process_does_not_overtake_effects_that_are_being_written(ingest: Ingest, stores: Stores) -> None:
+    placed, confirmed, _ = journey("A")
+    other, here, on = build_ingest_alone(Settings(), stores), asyncio.Event(), asyncio.Event()
+    carry_out = other._effects.carry_out
+
+    async def carry_out_slowly(*args: Any, **named: Any) -> None:
+        here.set()
+        await on.wait()
+        await carry_out(*args, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(other._effects, "carry_out", carry_out_slowly)
+        slow = asyncio.create_task(other.process([placed]))
+        await here.wait()
+        await ingest.process([confirmed])
+        on.set()
+        await slow
+    assert await told(stores) == ["order.placed", "order.confirmed"]
 
 
 async def _nothing(*_: Any, **__: Any) -> None:

@@ -1,13 +1,14 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from redis.asyncio import Redis
 
-from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link
-from hub.domain.ids import EffectId, OrderId, ShipmentId, UserId
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link, Precedent, Publication
+from hub.domain.ids import EffectId, OrderId, ShipmentId, Topic, UserId
 from hub.domain.notifications import InboxEntry
 from hub.domain.topics import inbox as inbox_topic
-from hub.store.documents import Applied, Conflict, Documents, Overtaking
+from hub.store.documents import Applied, Conflict, Documents, Overtaking, Unfinished
 from hub.store.inbox import Erased, Inbox
 from hub.store.keys import Keys
 from hub.store.parked import Parked
@@ -32,6 +33,27 @@ async def test_the_same_change_again_is_applied_again(documents: Documents) -> N
     change = Change(ORDER, 0, b"1")
     assert await documents.apply_many([change]) == await documents.apply_many([change]) == [Applied(1)]
     assert await documents.apply_many([Change(ORDER, 1, b"2"), change]) == [Applied(2), Conflict()]
+
+
+@pytest.mark.parametrize("rank", [None, 7])
+async def test_a_change_waits_until_what_it_comes_after_is_out(
+    documents: Documents, topics: Topics, rank: int | None
+) -> None:
+    topic = Topic("order:A-1") if rank is None else Topic("shipment:S-1")
+    aggregate = ORDER if rank is None else Aggregate(AggregateKind.SHIPMENT, "S-1")
+    await documents.apply_many([Change(aggregate, 0, b"1")])
+    change = Change(aggregate, 1, b"2", Precedent(topic, EffectId("e"), rank))
+    assert await documents.apply_many([change]) == [Unfinished()]
+    assert await documents.read_many([aggregate]) == [Document(1, b"1")]
+    await topics.publish_many([Publication(topic, EffectId("e"), b"{}", rank)])
+    assert await documents.apply_many([change]) == [Applied(2)]
+
+
+async def test_what_was_published_since_is_as_good_on_a_latest_topic(documents: Documents, topics: Topics) -> None:
+    shipment, topic = Aggregate(AggregateKind.SHIPMENT, "S-1"), Topic("shipment:S-1")
+    await topics.publish_many([Publication(topic, EffectId("e"), b"{}", 10)])
+    lower, higher = (Change(shipment, 0, b"1", Precedent(topic, EffectId("x"), rank)) for rank in (9, 11))
+    assert await documents.apply_many([higher, lower]) == [Unfinished(), Applied(1)]
 
 
 async def test_of_racing_changes_one_wins(documents: Documents) -> None:

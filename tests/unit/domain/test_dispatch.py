@@ -1,12 +1,13 @@
+import msgspec
 import pytest
 
 from hub.domain.contexts import variables_of
-from hub.domain.decisions import Aggregate, AggregateKind, Erase, Link, Outcome
-from hub.domain.dispatch import Touch, touches
+from hub.domain.decisions import Aggregate, AggregateKind, Decision, Erase, Link, Outcome, Precedent
+from hub.domain.dispatch import Touch, made_up_for, touches
 from hub.domain.envelope import Event
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import OrderId, ShipmentId, UserId
-from hub.domain.notifications import Channel, Lane, Step
+from hub.domain.notifications import Channel, Lane, Notification, Step
 from tests.shop import EUR_20, NOON_MS, event, order_placed, shipment_created
 from tests.world import HOUR_MS, World
 
@@ -94,6 +95,65 @@ def test_a_repeated_event_has_no_effects_after_the_replay_window() -> None:
     assert world.decide(placed, now_ms=NOON_MS + 24 * HOUR_MS - 1).outcome is Outcome.REPLAYED
     again = world.decide(placed, now_ms=NOON_MS + 24 * HOUR_MS)
     assert (again.outcome, again.publications, again.notifications) == (Outcome.DUPLICATE, (), ())
+
+
+def test_what_is_made_up_for_is_what_the_last_change_led_to_but_for_the_correlation_ids() -> None:
+    world = World()
+    world.tell(order_placed())
+    moment = NOON_MS + HOUR_MS
+    together = [event(f"order.{name}", order_id="A-1") for name in ("confirmed", "packed")]
+    first = [world.tell(each, now_ms=moment) for each in together]
+    world.tell(event("order.confirmed", order_id="A-1"), now_ms=moment + 1)  # Stale: announced to nobody.
+
+    again = made_up_for(ORDER, world.documents[ORDER], playbook=world.playbook)
+
+    assert [decision.publications for decision in again] == [decision.publications for decision in first]
+    assert [_uncorrelated(decision) for decision in again] == [_uncorrelated(decision) for decision in first]
+
+
+def test_what_is_heard_again_anyway_is_not_made_up_for_unless_something_unheard_follows() -> None:
+    world = World()
+    created = shipment_created(customer_id="mia")
+    dispatched = event("shipment.dispatched", at_s=1, shipment_id="S-1")
+    world.tell(created)
+    world.tell(dispatched)
+
+    def made_up(*heard: Event) -> list[str]:
+        keys = {each.key for each in heard}
+        decisions = made_up_for(SHIPMENT, world.documents[SHIPMENT], heard=keys, playbook=world.playbook)
+        return [notification.rule for decision in decisions for notification in decision.notifications]
+
+    assert made_up(created, dispatched) == []
+    assert made_up(dispatched) == ["shipment-created"]
+    assert made_up(created) == ["shipment-created", "shipment-dispatched"]
+
+
+def test_a_change_comes_after_the_last_announcement_while_that_is_repeated() -> None:
+    world = World()
+    placed = order_placed()
+    told = world.tell(placed)
+    packed = event("order.packed", order_id="A-1")
+
+    soon, late = (world.decide(packed, now_ms=NOON_MS + hours * HOUR_MS).change for hours in (23, 24))
+
+    assert soon is not None
+    assert late is not None
+    assert soon.after == Precedent(told.publications[-1].topic, told.publications[-1].id)
+    assert late.after is None
+
+
+def test_a_shipment_s_change_comes_after_the_rank_of_its_last_announcement() -> None:
+    world = World()
+    (told, *_) = world.tell(shipment_created(customer_id="mia")).publications
+
+    change = world.decide(event("shipment.dispatched", at_s=1, shipment_id="S-1")).change
+
+    assert change is not None
+    assert change.after == Precedent(told.topic, told.id, told.rank)
+
+
+def _uncorrelated(decision: Decision) -> list[Notification]:
+    return [msgspec.structs.replace(notification, correlation_id="") for notification in decision.notifications]
 
 
 def test_a_stale_event_is_recorded_and_announced_to_nobody_even_when_it_comes_again() -> None:

@@ -45,6 +45,18 @@ def test_all_changes_of_an_aggregate_are_one_compare_and_set() -> None:
     assert result.changed_by[ORDER] == tasks
 
 
+def test_changes_made_together_come_after_what_was_announced_before_all_of_them() -> None:
+    placed, confirmed, packed = (
+        order_placed(),
+        *(event(f"order.{name}", order_id="A-1") for name in ("confirmed", "packed")),
+    )
+    order = stored(placed)
+    (alone,) = decided(tasks_of(confirmed), order).changes.values()
+    (together,) = decided(tasks_of(confirmed, packed), order).changes.values()
+    assert alone.after is not None
+    assert together.after == alone.after
+
+
 def test_what_follows_a_creation_comes_in_a_later_round() -> None:
     result = decided(tasks_of(order_placed(), event("order.packed", order_id="A-1")))
     assert [task.incoming.event.type for task, _ in result.decided] == ["order.placed"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.domain.decisions import Aggregate, AggregateKind, Change, Publication
+from hub.domain.decisions import Aggregate, AggregateKind, Change, Precedent, Publication
 from hub.domain.directives import UnsubscribeUser, Whose
 from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
 from hub.domain.notifications import Channel, EntryState, InboxEntry, Job, Lane, Notification, Step
@@ -43,6 +43,10 @@ class Recorder(Scripts):
 USER = UserId("ada")
 ORDER = Aggregate(AggregateKind.ORDER, "A-1")
 PERSON = Aggregate(AggregateKind.PERSON, USER)
+AFTER_ORDER = Change(ORDER, 1, b"", Precedent(Topic("order:A-1"), EffectId("e")))
+AFTER_SHIPMENT = Change(
+    Aggregate(AggregateKind.SHIPMENT, "S"), 1, b"", Precedent(Topic("shipment:S"), EffectId("e"), 1)
+)
 ENTRY = InboxEntry(NotificationId("n1"), "order.packed", "orders", "T", "B", 5)
 NOTIFICATION = Notification(
     NotificationId("n1"), USER, RuleName("r"), "t", "c", Lane.CRITICAL, TemplateName("t"), {}, 5, (Step(Channel.EMAIL),)
@@ -83,6 +87,7 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "page": lambda s: s.inbox.page(USER, cursor=None, limit=1),
     "mark": lambda s: s.inbox.mark(USER, [NotificationId("a"), NotificationId("b")], EntryState.READ),
     "apply": lambda s: s.documents.apply_many([Change(ORDER, 0, b""), Change(PERSON, 0, b"")]),
+    "apply after": lambda s: s.documents.apply_many([AFTER_ORDER, AFTER_SHIPMENT]),
     "park": lambda s: s.parked.park(ORDER, b"", effect=EffectId("e"), now_ms=0, deadline_ms=1, limit=1),
     "unpark": lambda s: s.parked.unpark(ORDER, [b""]),
     "expired": lambda s: s.parked.expired(0, 1),
