@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ _Finding = tuple[str, object, str]
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _ranges, _token, _brokers, _names, _files):
+    for part in (_addresses, _ranges, _gateway, _token, _brokers, _names, _files):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -71,6 +72,15 @@ def _ranges(settings: Settings) -> Iterator[_Finding]:
         ("rabbitmq.delivery_limit", settings.rabbitmq.delivery_limit, 5, 1_000),
         ("smtp.pool_size", settings.smtp.pool_size, 1, 1_000),
         ("gateway.max_message_bytes", settings.gateway.max_message_bytes, 1_024, 16_777_216),
+        ("gateway.max_connections", settings.gateway.max_connections, 0, 1_000_000),
+        ("gateway.max_connections_per_user", settings.gateway.max_connections_per_user, 0, 1_000_000),
+        ("gateway.max_connections_per_address", settings.gateway.max_connections_per_address, 0, 1_000_000),
+        ("gateway.accepts_per_second", settings.gateway.accepts_per_second, 1, 1_000_000),
+        ("gateway.max_commands_per_second", settings.gateway.max_commands_per_second, 1, 1_000_000),
+        ("gateway.max_subscriptions", settings.gateway.max_subscriptions, 0, 10_000),
+        ("gateway.handshake_timeout_s", settings.gateway.handshake_timeout_s, 0.1, 300.0),
+        ("gateway.connect_timeout_s", settings.gateway.connect_timeout_s, 0.1, 300.0),
+        ("gateway.write_buffer_bytes", settings.gateway.write_buffer_bytes, 4_096, 67_108_864),
         ("gateway.ping_interval_s", settings.gateway.ping_interval_s, 1.0, 3_600.0),
         ("delivery.shards", settings.delivery.shards, 1, 1_024),
         ("delivery.concurrency", settings.delivery.concurrency, 1, 10_000),
@@ -87,6 +97,14 @@ def _ranges(settings: Settings) -> Iterator[_Finding]:
     if settings.smtp.timeout_s >= settings.delivery.lease_s:
         advice = "must be below delivery.lease_s, or a mail in progress is sent again"
         yield "smtp.timeout_s", settings.smtp.timeout_s, advice
+
+
+def _gateway(settings: Settings) -> Iterator[_Finding]:
+    for network in settings.gateway.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError:
+            yield "gateway.trusted_proxies", network, "write an address or a network: 10.0.0.5, 10.0.0.0/8"
 
 
 def _token(settings: Settings) -> Iterator[_Finding]:

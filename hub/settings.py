@@ -94,6 +94,12 @@ class Gateway(_Section, frozen=True):
     max_commands_per_second: int = 100
     max_connections: int = 0
     """In each worker; 0 takes it from the descriptor limit."""
+    max_connections_per_user: int = 64
+    """In each worker, of one person; 0: no limit."""
+    max_connections_per_address: int = 0
+    """In each worker; 0: no limit, for behind one address there may be a whole mobile network."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose X-Forwarded-For tells the client's address."""
     accepts_per_second: int = 2_000
     """In each worker; above it a handshake gets 503 with Retry-After."""
     write_buffer_bytes: int = 65_536

@@ -7,27 +7,36 @@ import resource
 
 _RESERVED = 256
 """Descriptors kept for Redis, HTTP requests, files and whoever is just being refused."""
+_OWN = 64
+"""Of these, what must be free for Redis and files at any time."""
+_UNLIMITED = 1_000_000
 
 
-def connection_limit(configured: int) -> int:
-    """Return how many connections a worker may hold: what is configured, but never what descriptors do not allow."""
+def descriptor_limit() -> int:
+    """Return how many descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return configured or 1_000_000
-    room = max(1, soft - min(_RESERVED, soft // 2))
+    return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
+
+
+def connection_limit(configured: int, descriptors: int) -> int:
+    """Return how many connections a worker may hold: what is configured, but never what descriptors do not allow."""
+    room = max(1, descriptors - min(_RESERVED, descriptors // 2))
     return min(configured, room) if configured else room
 
 
 class Admission:
     """Lets handshakes in. Refuses early and cheaply: an accepted one costs a token check and a round trip to Redis."""
 
-    def __init__(self, *, per_second: int, max_connections: int, now_s: float) -> None:
+    def __init__(self, *, per_second: int, max_connections: int, descriptors: int, now_s: float) -> None:
         self._per_second = per_second
         self._max_connections = max_connections
+        self._max_open = max(1, descriptors - min(_OWN, descriptors // 2))
         self._budget = float(per_second)
         self._refilled_s = now_s
         self.closed = False
         """Set while draining: nobody comes in any more."""
+        self.elsewhere = 0
+        """Connections that are open and not the gateway's, as counted last."""
 
     def refuse(self, *, connections: int, now_s: float) -> str | None:
         """Return None to let one more in beside `connections`, or else the reason: draining, full, busy."""
@@ -42,6 +51,10 @@ class Admission:
             return "busy"
         self._budget -= 1.0
         return None
+
+    def crowded(self, *, open_here: int) -> bool:
+        """Say whether this many open transports of the gateway, of whatever state, are more than descriptors allow."""
+        return open_here + self.elsewhere > self._max_open
 
     def retry_after_s(self) -> int:
         """Return when somebody who was refused may try again, spread so that they do not all come at once."""

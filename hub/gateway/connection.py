@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as Parser
 
 from hub.domain.ids import Topic
-from hub.domain.permission import Identity, TokenError, TokenExpired, TokenInvalid
+from hub.domain.permission import Identity, Role, TokenError, TokenExpired, TokenInvalid
 from hub.domain.topics import Position
 from hub.gateway.arrivals import Ask, Seats
 from hub.gateway.audience import topics_of
@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
     """A client's connection, from the handshake's answer on. Also the `Receiver` of its subscriptions."""
 
     __slots__ = (
+        "_address",
         "_awaiting_pong",
         "_closing",
         "_due_s",
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, worker: Worker, spoken: WebSocketFormat) -> None:
         self._worker = worker
+        self._address = ""
         self.format = spoken
         self._transport: asyncio.Transport | None = None
         self._parser: Parser | None = None
@@ -95,9 +97,10 @@ class Connection(asyncio.Protocol):
 
     # The transport
 
-    def adopt(self, transport: asyncio.Transport, response: bytes) -> None:
-        """Take over a transport whose handshake is accepted, and answer it."""
+    def adopt(self, transport: asyncio.Transport, response: bytes, *, address: str = "") -> None:
+        """Take over a transport whose handshake is accepted, and answer it. `address` is what it is counted by."""
         worker = self._worker
+        self._address = address
         self._transport = transport
         self.write = transport.write
         transport.set_protocol(self)
@@ -113,6 +116,8 @@ class Connection(asyncio.Protocol):
         worker = self._worker
         worker.wheel.clear(self)
         worker.connections.discard(self)
+        worker.addresses.give_back(self._address)
+        self._address = ""
         self._closing = True
         self._transport = None
         self._parser = None
@@ -324,13 +329,26 @@ class Connection(asyncio.Protocol):
                 else:
                     self.perform(session.granted(topic, seat, start))
             return
+        self._connected(ask, outcome)
+
+    def _connected(self, ask: Ask, seats: Seats) -> None:
+        session = self.session
+        if self._one_too_many():
+            self.perform(session.close(codes.CONNECTION_LIMIT))
         now_s = self._worker.now_s()
-        self.perform(session.connected(ask.command_id, outcome, unix_s=int(self._worker.unix_s())))
+        self.perform(session.connected(ask.command_id, seats, unix_s=int(self._worker.unix_s())))
         if session.state is State.CONNECTED:
             if session.identity is not None and session.identity.user:
                 self._worker.people.add(session.identity.user, self)
             self._due_s = now_s + self._worker.limits.ping_s * random.uniform(0.2, 1.0)
             self._wake()
+
+    def _one_too_many(self) -> bool:
+        """Say whether the person has as many connections as allowed already. Services have no limit."""
+        limit, identity = self._worker.settings.max_connections_per_user, self.session.identity
+        if not limit or identity is None or not identity.user or identity.role is Role.SERVICE:
+            return False
+        return self._worker.people.count(identity.user) >= limit
 
     def subscribe(self, topic: Topic, since: Position | None) -> None:
         """Subscribe the client from the server's side, if it is not subscribed: it is told by a push."""

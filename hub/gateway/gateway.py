@@ -19,7 +19,7 @@ from aiohttp import web
 from hub.domain.directives import LOG
 from hub.domain.ids import Topic
 from hub.domain.topics import Namespace, Namespaces
-from hub.gateway.admission import Admission, connection_limit
+from hub.gateway.admission import Admission, connection_limit, descriptor_limit
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.directory import Directory
 from hub.gateway.door import Door, Reception
@@ -69,9 +69,13 @@ class Gateway:
         directives: DirectiveLog,
         register: Register,
         http: Callable[[], asyncio.Protocol],
+        http_connections: Callable[[], int] = lambda: 0,
         version: str = "",
     ) -> None:
-        """Take `http`, which makes the protocol of each connection that is not for the gateway."""
+        """Take `http`, which makes the protocol of each connection that is not for the gateway.
+
+        `http_connections` says how many of them are open.
+        """
         self._version = version
         self._started_ms = time.time_ns() // 1_000_000
         tally = Tally()
@@ -104,9 +108,12 @@ class Gateway:
             tally=tally,
             wheel=wheel,
         )
-        limit = connection_limit(settings.max_connections)
+        descriptors = descriptor_limit()
         self._admission = Admission(
-            per_second=settings.accepts_per_second, max_connections=limit, now_s=self._worker.now_s()
+            per_second=settings.accepts_per_second,
+            max_connections=connection_limit(settings.max_connections, descriptors),
+            descriptors=descriptors,
+            now_s=self._worker.now_s(),
         )
         self._directives = directives
         self._directives_topic = LiveTopic(LOG, Namespace(LOG))
@@ -119,6 +126,7 @@ class Gateway:
         self._heartbeat = Heartbeat(register, self._facts)
         self._reception = Reception(self._worker, Handshake(settings.allowed_origins), self._admission)
         self._http = http
+        self._http_connections = http_connections
         self._parts: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -159,6 +167,7 @@ class Gateway:
             worker.wheel.advance(now_s)
             if now_s - flush_s >= _FLUSH_S:
                 flush_s = now_s
+                self._admission.elsewhere = self._http_connections()
                 self._directory.sweep(now_s)
                 self._flush()
 

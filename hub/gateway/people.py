@@ -43,6 +43,11 @@ class People:
             if len(held) == 1:
                 self._by_user[user] = held.pop()
 
+    def count(self, user: UserId) -> int:
+        """Return how many connections somebody has."""
+        held = self._by_user.get(user)
+        return len(held) if isinstance(held, set) else int(held is not None)
+
     def of(self, user: UserId) -> list[Connection]:
         """Return somebody's connections at this moment."""
         held = self._by_user.get(user)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as Parser
 
+from hub.gateway.addresses import Addresses
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.directory import Directory
 from hub.gateway.people import People
@@ -86,6 +87,7 @@ class Worker:
         self.wheel = wheel
         self.unix_s = unix_s
         self.parsers = Parsers(settings.max_message_bytes)
+        self.addresses = Addresses(limit=settings.max_connections_per_address, trusted=settings.trusted_proxies)
         self.connections: set[Connection] = set()
         self.people = People()
         self.subscriptions = 0

@@ -109,6 +109,7 @@ TOO_MANY_REQUESTS = Disconnect(3013, "too many requests")
 INVALID_TOKEN = Disconnect(3500, "invalid token")
 BAD_REQUEST = Disconnect(3501, "bad request")
 STALE = Disconnect(3502, "stale")
+CONNECTION_LIMIT = Disconnect(3504, "connection limit")
 INAPPROPRIATE_PROTOCOL = Disconnect(3506, "inappropriate protocol")
 
 # Close codes of RFC 6455, section 7.4.1.

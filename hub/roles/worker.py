@@ -32,6 +32,8 @@ from hub.store.server import Server
 
 _log = logger(__name__)
 _PAGES = Path(__file__).parents[1] / "web" / "static"
+_KEEP_ALIVE_S = 75.0
+"""How long an HTTP connection may be idle, or take to send its next head: aiohttp's own hour hoards descriptors."""
 _BACKLOG = 4_096
 """Up to net.core.somaxconn: a storm of reconnects waits here, not in SYN retries."""
 
@@ -47,6 +49,10 @@ class _Http:
         if self.runner is None or self.runner.server is None:
             raise RuntimeError("the HTTP server has not been set up")
         return self.runner.server()
+
+    def connections(self) -> int:
+        """Return how many HTTP connections are open."""
+        return len(self.runner.server.connections) if self.runner is not None and self.runner.server is not None else 0
 
 
 async def run_worker(
@@ -65,7 +71,8 @@ async def run_worker(
             health = Health(
                 {"redis": redis_check(stores.server), "pubsub": _pubsub_check(gateway, stores.server), **key_checks}
             )
-            http.runner = web.AppRunner(_app(settings, front, gateway, health, metrics_dir), access_log=None)
+            app = _app(settings, front, gateway, health, metrics_dir)
+            http.runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
             await http.runner.setup()
             sweeping = asyncio.create_task(sweep_parked(ingest))
             try:
@@ -88,6 +95,7 @@ def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> G
         directives=stores.directives,
         register=stores.workers,
         http=http,
+        http_connections=http.connections,
         version=__version__,
     )
 

@@ -96,7 +96,7 @@ async def echo_server() -> AsyncIterator[str]:
         tally=Tally(),
         wheel=wheel,
     )
-    admission = Admission(per_second=10_000, max_connections=1_000, now_s=worker.now_s())
+    admission = Admission(per_second=10_000, max_connections=1_000, descriptors=2_000, now_s=worker.now_s())
     reception = _EchoReception(worker, Handshake(()), admission)
     server = await loop.create_server(lambda: Door(reception, lambda: nobody), "127.0.0.1", 0)
     ticking = asyncio.create_task(_tick(worker))

@@ -56,6 +56,13 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     assert found.keys() == typed | checked
 
 
+def test_a_proxy_is_an_address_or_a_network() -> None:
+    good = load(None, {"DOORBELL_GATEWAY__TRUSTED_PROXIES": "10.0.0.0/8, ::1"})
+    assert good.gateway.trusted_proxies == ("10.0.0.0/8", "::1")
+    found = mistakes(None, {"DOORBELL_GATEWAY__TRUSTED_PROXIES": "10.0.0.1/8, proxy.example"})
+    assert "write an address or a network" in found["gateway.trusted_proxies"]
+
+
 def test_a_mistake_names_file_key_value_and_what_to_write(tmp_path: Path) -> None:
     file = write(tmp_path, 'listen = "here"\nredis_ur = "x"\n')
     found = mistakes(file, {"DOORBELL_WORKERS": "0"})

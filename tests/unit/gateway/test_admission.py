@@ -2,22 +2,25 @@ import resource
 
 import pytest
 
-from hub.gateway.admission import Admission, connection_limit
+from hub.gateway.admission import Admission, connection_limit, descriptor_limit
 
 
 def test_a_budget_is_used_up_and_fills_again() -> None:
-    admission = Admission(per_second=2, max_connections=100, now_s=0.0)
+    admission = Admission(per_second=2, max_connections=100, descriptors=1_000, now_s=0.0)
     answers = [admission.refuse(connections=0, now_s=0.0) for _ in range(3)]
     assert answers == [None, None, "busy"]
     assert admission.refuse(connections=0, now_s=0.6) is None
 
 
 def test_a_full_worker_takes_nobody() -> None:
-    assert Admission(per_second=9, max_connections=5, now_s=0.0).refuse(connections=5, now_s=0.0) == "full"
+    assert (
+        Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0).refuse(connections=5, now_s=0.0)
+        == "full"
+    )
 
 
 def test_a_draining_worker_takes_nobody() -> None:
-    admission = Admission(per_second=9, max_connections=5, now_s=0.0)
+    admission = Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0)
     admission.closed = True
     assert admission.refuse(connections=0, now_s=0.0) == "draining"
 
@@ -29,4 +32,17 @@ def test_descriptors_bound_the_connections(
     monkeypatch: pytest.MonkeyPatch, soft: int, configured: int, expected: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
-    assert connection_limit(configured) == expected
+    assert connection_limit(configured, descriptor_limit()) == expected
+
+
+def test_without_a_descriptor_limit_the_configured_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert connection_limit(50_000, descriptor_limit()) == 50_000
+
+
+def test_it_is_crowded_where_descriptors_run_out_whoever_has_them() -> None:
+    admission = Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0)
+    assert not admission.crowded(open_here=936)
+    assert admission.crowded(open_here=937)
+    admission.elsewhere = 500
+    assert admission.crowded(open_here=437)

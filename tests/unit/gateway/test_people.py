@@ -17,6 +17,7 @@ def test_a_persons_connections_are_found() -> None:
     people.add(ANN, laptop)
     people.add(BOB, other)
     assert (set(people.of(ANN)), people.of(BOB), len(people)) == ({phone, laptop}, [other], 2)
+    assert (people.count(ANN), people.count(BOB), people.count(UserId("cid"))) == (2, 1, 0)
 
 
 def test_a_connection_is_noted_once() -> None:
@@ -35,7 +36,7 @@ def test_who_has_left_is_forgotten() -> None:
     people.discard(ANN, laptop)
     people.discard(ANN, laptop)
     people.discard(ANN, phone)
-    assert people.of(ANN) == [tablet]
+    assert (people.of(ANN), people.count(ANN)) == ([tablet], 1)
     people.discard(ANN, phone)
     people.discard(ANN, tablet)
     people.discard(ANN, tablet)
