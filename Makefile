@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ------------------------------------------------------------------------------------------------------------- set up
 
@@ -85,8 +85,12 @@ services-down: ## Stop them
 	$(BIN)/python -m deploy.local down
 
 .PHONY: load
-load: setup ## Run the load test
+load: setup ## Run the load test, small: benchmarks and every scenario, in a few minutes
 	$(BIN)/python -m loadtest
+
+.PHONY: load-100k
+load-100k: setup ## Run the load test with 100,000 clients on this machine
+	$(BIN)/python -m loadtest pipeline swarm --plan whole
 
 # -------------------------------------------------------------------------------------------------------------- check
 

@@ -8,7 +8,8 @@ import time
 
 from loadtest.measure import Figure
 from loadtest.stack import Cost, Stack, running_stack
-from loadtest.swarm.client import Client, Tally
+from loadtest.swarm.client import Client
+from loadtest.swarm.ledger import Tally
 
 NAME = "connections"
 _WARM_UP = 200

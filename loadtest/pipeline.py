@@ -17,7 +17,8 @@ from aiokafka import AIOKafkaProducer
 
 from loadtest.measure import Figure, percentile
 from loadtest.stack import Cost, Stack, running_stack
-from loadtest.swarm.client import Client, Tally
+from loadtest.swarm.client import Client
+from loadtest.swarm.ledger import Tally
 
 NAME = "pipeline"
 CLIENTS = 1_000

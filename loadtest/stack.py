@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,9 +29,12 @@ from hub.service.tokens import mint_token
 from hub.settings import Token
 
 _START_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 45.0
 _KAFKA_JARS = Path(".local/kafka-jars")
 _TOKEN_TTL_S = 86_400
+_SERVE = "serve"
+_LISTENING = "0A"
+"""TCP_LISTEN in /proc/net/tcp."""
 
 
 @dataclass(slots=True)
@@ -42,9 +45,16 @@ class Cost:
     resident_bytes: int
 
 
+def cost_of(process: psutil.Process) -> Cost:
+    """Return what a process has used so far. Raises psutil.NoSuchProcess."""
+    with process.oneshot():
+        times = process.cpu_times()
+        return Cost(times.user + times.system, process.memory_info().rss)
+
+
 @dataclass(slots=True)
 class Stack:
-    """A running installation. `processes` are by role."""
+    """A running installation. `processes` are by name: a role's, or that of the second one of a role."""
 
     redis_url: str
     kafka_bootstrap: str
@@ -53,6 +63,7 @@ class Stack:
     environment: dict[str, str]
     token: Token
     processes: dict[str, psutil.Process] = field(default_factory=dict)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def mint(self, user: str) -> str:
         """Return a shopper's connection token."""
@@ -60,39 +71,79 @@ class Stack:
 
     def costs(self) -> dict[str, Cost]:
         """Return what each process has used so far; workers that share a port are added up under `serve`."""
-        costs = {}
-        for name, process in self.processes.items():
-            family = [process, *process.children(recursive=True)]
-            times = [member.cpu_times() for member in family]
-            cpu_s = sum(each.user + each.system for each in times)
-            costs[name] = Cost(cpu_s, sum(member.memory_info().rss for member in family))
+        costs: dict[str, Cost] = {}
+        for name, cost in self.costs_of_each().items():
+            total = costs.setdefault(name.partition(".")[0], Cost(0.0, 0))
+            total.cpu_s += cost.cpu_s
+            total.resident_bytes += cost.resident_bytes
         return costs
 
-    @contextmanager
-    def role(self, name: str, **settings: str) -> Iterator[psutil.Process]:
-        """Run a role for the block, and wait until it is ready."""
+    def costs_of_each(self) -> dict[str, Cost]:
+        """Return the same by process: a child's name is its parent's, a dot and its place among them."""
+        costs = {}
+        for name, process in list(self.processes.items()):
+            with suppress(psutil.NoSuchProcess):
+                costs[name] = cost_of(process)
+                for number, child in enumerate(process.children(recursive=True)):
+                    with suppress(psutil.NoSuchProcess):
+                        costs[f"{name}.{number}"] = cost_of(child)
+        return costs
+
+    def start(self, role: str, *, name: str = "", **settings: str) -> None:
+        """Run a role under a name, its own by default, and wait until it is ready."""
+        name = name or role
+        before = listeners(self.address[1])
         environment = {**self.environment, "DOORBELL_ADMIN_LISTEN": f"127.0.0.1:{free_port()}", **settings}
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
-            process = subprocess.Popen([sys.executable, "-m", "hub", name], env=environment, stderr=output)
+            # A group of its own, so that Ctrl-C reaches us alone and we stop it in order.
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hub", role], env=environment, stderr=output, start_new_session=True
+            )
+        self._running[name] = process
         self.processes[name] = psutil.Process(process.pid)
-        listen = environment["DOORBELL_LISTEN" if name == "serve" else "DOORBELL_ADMIN_LISTEN"]
+        listen = environment["DOORBELL_LISTEN" if role == _SERVE else "DOORBELL_ADMIN_LISTEN"]
+        _wait_ready(f"http://{listen}/health/ready", process, log)
+        if role == _SERVE:
+            self._wait_listening(before + int(environment.get("DOORBELL_WORKERS", "1")))
+
+    def _wait_listening(self, count: int) -> None:
+        """Wait for the last worker: without it the others would get its share of the connections."""
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while listeners(self.address[1]) < count:
+            if time.monotonic() > deadline_s:
+                raise RuntimeError(f"{listeners(self.address[1])} of {count} workers listen")
+            time.sleep(0.05)
+
+    def stop(self, name: str) -> None:
+        """Ask a role to end, and wait until it has."""
+        process = self._running[name]
+        process.send_signal(signal.SIGTERM)
         try:
-            _wait_ready(f"http://{listen}/health/ready", process, log)
-            yield self.processes[name]
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        del self.processes[name], self._running[name]
+
+    def stop_all(self) -> None:
+        """Stop every role that still runs."""
+        for name in list(self._running):
+            self.stop(name)
+
+    @contextmanager
+    def role(self, name: str, **settings: str) -> Iterator[None]:
+        """Run a role for the block."""
+        try:
+            self.start(name, **settings)
+            yield
         finally:
-            del self.processes[name]
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            self.stop(name)
 
 
 @contextmanager
 def running_stack(*, kafka: bool, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Start Redis, Kafka if wanted, and prepare the environment of the roles."""
+    """Start Redis, Kafka if wanted, and prepare the environment of the roles; stop all of them after the block."""
     with TemporaryDirectory(prefix="doorbell-load-") as name, ExitStack() as services:
         folder = Path(name)
         redis = services.enter_context(RedisServer(folder / "redis"))
@@ -119,7 +170,26 @@ def running_stack(*, kafka: bool, settings: Mapping[str, str] | None = None) -> 
             token=token,
         )
         stack.processes["redis"] = psutil.Process(redis.pid)
-        yield stack
+        if broker is not None:
+            stack.processes["kafka"] = psutil.Process(broker.pid)
+        try:
+            yield stack
+        finally:
+            stack.stop_all()
+
+
+def listeners(port: int) -> int:
+    """Return how many sockets listen on a port of this machine (IPv4)."""
+    count = 0
+    with Path("/proc/net/tcp").open() as sockets:
+        next(sockets)
+        for line in sockets:
+            _, local, _, state, *_ = line.split()
+            if state != _LISTENING:
+                # The kernel lists those that listen first, and of the others there may be 200,000.
+                break
+            count += int(local.rpartition(":")[2], 16) == port
+    return count
 
 
 def free_port() -> int:

@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from loadtest.swarm import frames
+from loadtest.swarm import frames, wire
+from loadtest.swarm.ledger import Position, Tally
 
 _PATH = "/connection/websocket"
 _PONG = frames.encode(b"{}")
@@ -25,79 +26,7 @@ _FATAL = range(3500, 4000)
 _HEAD_END = b"\r\n\r\n"
 
 
-class Pub(msgspec.Struct):
-    """A publication on the wire."""
-
-    data: msgspec.Raw
-    offset: int = 0
-
-
-class Sub(msgspec.Struct):
-    """A subscription's state in a connect or subscribe reply."""
-
-    epoch: str = ""
-    offset: int = 0
-    recoverable: bool = False
-    recovered: bool = False
-    was_recovering: bool = False
-    publications: list[Pub] = []
-
-
-class _Connect(msgspec.Struct):
-    subs: dict[str, Sub] = {}
-
-
-class _Error(msgspec.Struct):
-    code: int
-    message: str = ""
-    temporary: bool = False
-
-
-class _Push(msgspec.Struct):
-    channel: str = ""
-    pub: Pub | None = None
-    unsubscribe: Any = None
-    disconnect: Any = None
-
-
-class _Reply(msgspec.Struct):
-    id: int = 0
-    error: _Error | None = None
-    connect: _Connect | None = None
-    subscribe: Sub | None = None
-    push: _Push | None = None
-
-
-class Position:
-    """How far the client has come on one topic, and what went wrong there."""
-
-    __slots__ = ("epoch", "offset")
-
-    def __init__(self, epoch: str, offset: int) -> None:
-        self.epoch = epoch
-        self.offset = offset
-
-
-class Tally:
-    """What all clients of a run have seen. `doubles`, `holes`, `unrecovered` and `errors` must stay 0.
-
-    `refused` counts answers that ask a client to come again later: a 503, a temporary error.
-    """
-
-    __slots__ = ("connects", "doubles", "errors", "holes", "received", "recovered", "refused", "unrecovered")
-
-    def __init__(self) -> None:
-        self.connects = self.received = self.recovered = self.refused = 0
-        self.doubles = self.holes = self.unrecovered = 0
-        self.errors: dict[str, int] = {}
-
-    def error(self, what: str) -> None:
-        """Count something a server should not have said."""
-        self.errors[what] = self.errors.get(what, 0) + 1
-
-
 OnPublication = Callable[["Client", str, int, bytes], None]
-_decode = msgspec.json.Decoder(_Reply).decode
 
 
 class Client(asyncio.Protocol):
@@ -249,7 +178,7 @@ class Client(asyncio.Protocol):
         if line == b"{}":
             self._write(_PONG)
             return
-        reply = _decode(line)
+        reply = wire.decode(line)
         if reply.push is not None:
             if reply.push.pub is not None:
                 self._publication(reply.push.channel, reply.push.pub)
@@ -264,7 +193,7 @@ class Client(asyncio.Protocol):
         elif reply.subscribe is not None:
             self._subscribed(note.removeprefix("subscribe "), reply.subscribe)
 
-    def _failed(self, note: str, error: _Error) -> None:
+    def _failed(self, note: str, error: wire.Error) -> None:
         """Do as the SDKs do: start the connection over, or ask for the subscription again."""
         command, _, topic = note.partition(" ")
         if not error.temporary:
@@ -280,7 +209,7 @@ class Client(asyncio.Protocol):
         if asked_on is self._transport and self.connected.is_set():
             self._subscribe(topic)
 
-    def _connected(self, result: _Connect) -> None:
+    def _connected(self, result: wire.Connect) -> None:
         self._attempt = 0
         self._tally.connects += 1
         for topic, sub in result.subs.items():
@@ -296,28 +225,14 @@ class Client(asyncio.Protocol):
             request |= {"recover": True, "epoch": position.epoch, "offset": position.offset}
         self._command("subscribe", request, note=f"subscribe {topic}")
 
-    def _subscribed(self, topic: str, sub: Sub) -> None:
-        if topic not in self.positions or not sub.recovered:
-            self._tally.unrecovered += topic in self.positions
-            # A topic that keeps its latest value sends that along.
-            start = sub.publications[0].offset - 1 if sub.publications else sub.offset
-            self.positions[topic] = Position(sub.epoch, start)
-        else:
-            self._tally.recovered += len(sub.publications)
+    def _subscribed(self, topic: str, sub: wire.Sub) -> None:
+        self._tally.subscribed(self.positions, topic, sub)
         for publication in sub.publications:
             self._publication(topic, publication)
 
-    def _publication(self, topic: str, publication: Pub) -> None:
-        self._tally.received += 1
-        position = self.positions.get(topic)
-        offset = publication.offset
-        if position is not None and offset:
-            if offset <= position.offset:
-                self._tally.doubles += 1
-            elif offset > position.offset + 1 and not topic.startswith(("price:", "sale:", "shipment:")):
-                self._tally.holes += 1
-            position.offset = max(offset, position.offset)
-        self._on_publication(self, topic, offset, bytes(publication.data))
+    def _publication(self, topic: str, publication: wire.Pub) -> None:
+        self._tally.publication(self.positions.get(topic), topic, publication.offset)
+        self._on_publication(self, topic, publication.offset, bytes(publication.data))
 
     def _retry(self) -> None:
         self._attempt += 1

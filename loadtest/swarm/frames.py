@@ -6,8 +6,6 @@ tested for conformance elsewhere, and masks with zeros, which is valid and free.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN = 0x80
 _MASKED = 0x80
@@ -27,6 +25,25 @@ def encode(payload: bytes, opcode: int = TEXT) -> bytes:
     return head + _NO_MASK + payload
 
 
+def cut(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """Return (opcode, payload) of every frame that is complete, and how many bytes they take."""
+    found: list[tuple[int, bytes]] = []
+    start, end = 0, len(data)
+    while end - start >= 2:
+        length, body = data[start + 1], start + 2
+        if length == 126:
+            body += 2
+            length = int.from_bytes(data[start + 2 : body], "big") if end >= body else end
+        elif length == 127:
+            body += 8
+            length = int.from_bytes(data[start + 2 : body], "big") if end >= body else end
+        if end - body < length:
+            break
+        found.append((data[start] & 0x0F, data[body : body + length]))
+        start = body + length
+    return found, start
+
+
 class Decoder:
     """Cuts a byte stream into the payloads of whole frames."""
 
@@ -35,20 +52,9 @@ class Decoder:
     def __init__(self) -> None:
         self._buffer = b""
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield (opcode, payload) of every frame that is complete."""
+    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Return (opcode, payload) of every frame that is complete now."""
         data = self._buffer + data if self._buffer else data
-        start, end = 0, len(data)
-        while end - start >= 2:
-            length, body = data[start + 1], start + 2
-            if length == 126:
-                body += 2
-                length = int.from_bytes(data[start + 2 : body], "big") if end >= body else end
-            elif length == 127:
-                body += 8
-                length = int.from_bytes(data[start + 2 : body], "big") if end >= body else end
-            if end - body < length:
-                break
-            yield data[start] & 0x0F, data[body : body + length]
-            start = body + length
-        self._buffer = data[start:]
+        found, consumed = cut(data)
+        self._buffer = data[consumed:]
+        return found

@@ -9,7 +9,8 @@ import msgspec
 from centrifuge import Client as SdkClient
 from centrifuge import ClientEventHandler
 
-from loadtest.swarm.client import Client, Tally
+from loadtest.swarm.client import Client
+from loadtest.swarm.ledger import Tally
 from tests.acceptance.checker import Told
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from loadtest.swarm import frames
-from loadtest.swarm.client import Client, Tally
+from loadtest.swarm.client import Client
+from loadtest.swarm.ledger import Tally
 from tests.unit.loadtest.test_frames import unmasked
 
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
