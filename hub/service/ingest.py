@@ -9,12 +9,13 @@ and carries them out first.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 
@@ -40,6 +41,7 @@ from hub.service.batch import (
     tasks_to_redo,
 )
 from hub.service.effects import Effects
+from hub.service.parts import independent_parts
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.documents import Applied, ApplyResult, Conflict, Documents, Overtaking, Unfinished
 from hub.store.parked import Parked, Parking
@@ -102,7 +104,8 @@ class Ingest:
         Raises StoreUnavailable; the whole batch is then to be given again.
         """
         outcomes = [Outcome.IGNORED] * len(batch)
-        await self._work_off([Task(index, incoming) for index, incoming in enumerate(batch)], outcomes)
+        parts = independent_parts([Task(index, incoming) for index, incoming in enumerate(batch)])
+        await _side_by_side([self._work_off(part, outcomes) for part in parts])
         counts = Counter((incoming.event.type, outcome) for incoming, outcome in zip(batch, outcomes, strict=True))
         for (event_type, outcome), count in counts.items():
             DISPATCHED.labels(event_type, outcome).inc(count)
@@ -278,6 +281,16 @@ class Ingest:
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         if letters:
             await self._dead_letters.add_many(letters)
+
+
+async def _side_by_side(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Return when all are done; raise the first error, but only then: whoever tries again is alone."""
+    if len(works) == 1:
+        await works[0]
+        return
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if result is not None:
+            raise result
 
 
 def _woken(body: bytes, aggregate: Aggregate) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,15 +13,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.app import Stores, build_ingest_alone, open_stores
+from hub.app import Stores, build_effects, build_ingest, build_ingest_alone, build_renderer, open_stores
 from hub.domain.cloudevents import decode_structured
-from hub.domain.decisions import Aggregate, AggregateKind, Outcome
+from hub.domain.decisions import Aggregate, AggregateKind, Decision, Document, Outcome
 from hub.domain.envelope import Event, Incoming, Origin, Source
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import OrderId, Topic, UserId
 from hub.domain.notifications import Lane
 from hub.domain.orders import decode_order
 from hub.service.batch import Task
+from hub.service.effects import Effects
 from hub.service.ingest import Ingest
 from hub.settings import Settings
 
@@ -288,3 +289,47 @@ async def test_an_erased_person_is_told_nothing(ingest: Ingest, stores: Stores) 
     await ingest.process([erased, *journey("A")])
     assert await told(stores) == []
     assert (await stores.jobs.depth())[Lane.TRANSACTIONAL] == 0
+
+
+async def test_the_parts_of_a_large_batch_are_told_like_small_ones(ingest: Ingest, stores: Stores) -> None:
+    orders = [f"A-{number}" for number in range(80)]
+    steps = zip(*(journey(order) for order in orders), strict=True)
+    batch = [each for step in steps for each in step]
+    assert await ingest.process(batch) == [Outcome.APPLIED] * 240
+    for order in orders:
+        timeline = await stores.topics.history(Topic(f"order:{order}"), since=None, limit=10, reverse=False)
+        assert [stored.offset for stored in timeline.publications] == [1, 2, 3]
+    assert (await told(stores)).count("order.packed") == 80
+
+
+async def test_a_part_that_fails_fails_the_batch_once_the_others_are_done(stores: Stores) -> None:
+    """All of it is given again: no part may still be at work then."""
+    failing = _FailsFor("user-0", build_effects(Settings(), stores, build_renderer(Settings())))
+    ingest = build_ingest(Settings(), stores, failing)  # type: ignore[arg-type]  # what it needs of Effects
+    batch = [event("order.placed", f"A-{number}", PLACED | {"customer_id": f"user-{number}"}) for number in range(200)]
+    with pytest.raises(StoreUnavailable):
+        await ingest.process(batch)
+    carried_out = failing.carried_out
+    assert 100 <= carried_out < 200
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    failing.broken = False
+    assert await ingest.process(batch) == [Outcome.REPLAYED] * 200
+    assert failing.carried_out == carried_out + 200
+    assert await told(stores, "user-0") == await told(stores, "user-199") == ["order.placed"]
+
+
+class _FailsFor:
+    """Effects of which those for one person cannot be written while it is `broken`."""
+
+    def __init__(self, user: str, effects: Effects) -> None:
+        self._user = user
+        self._effects = effects
+        self.broken = True
+        self.carried_out = 0
+
+    async def carry_out(self, decisions: Sequence[Decision], *, known: Mapping[Aggregate, Document]) -> None:
+        told = {notification.user for decision in decisions for notification in decision.notifications}
+        if self.broken and self._user in told:
+            raise StoreUnavailable("Redis does not answer")
+        await self._effects.carry_out(decisions, known=known)
+        self.carried_out += len(decisions)
