@@ -18,7 +18,8 @@ redis.call('ZREM', KEYS[1], id)
 redis.call('HDEL', KEYS[2], id)
 redis.call('HDEL', KEYS[3], id)
 redis.call('SET', KEYS[4], done, 'EX', window_s)
-if KEYS[5] then
-  schedule(KEYS[5], KEYS[2], KEYS[6], ARGV[4], ARGV[5], ARGV[6], window_s)
+if KEYS[5] and is_first(KEYS[2], KEYS[6], ARGV[4], window_s) then
+  redis.call('HSET', KEYS[2], ARGV[4], ARGV[6])
+  redis.call('ZADD', KEYS[5], ARGV[5], ARGV[4])
 end
 return 1

@@ -8,19 +8,20 @@
 
 --#include append
 
-local held = redis.call('HMGET', KEYS[1], 'rank', 'effect')
+local held = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'rank', 'effect')
 local rank, effect = ARGV[7], ARGV[8]
-if held[1] then
-  if effect == held[2] then
+if held[3] then
+  if effect == held[4] then
     return 0
   end
-  if rank < held[1] or (rank == held[1] and effect < held[2]) then
+  if rank < held[3] or (rank == held[3] and effect < held[4]) then
     return -1
   end
 end
-local at = append(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-redis.call('HSET', KEYS[1], 'rank', rank, 'effect', effect)
 if ARGV[3] == '0' then
+  redis.call('HSET', KEYS[1], 'rank', rank, 'effect', effect)
   redis.call('EXPIRE', KEYS[1], ARGV[5])
 end
-return at
+return append(
+  KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], held, 'rank', rank, 'effect', effect
+)

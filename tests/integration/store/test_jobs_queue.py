@@ -30,6 +30,15 @@ async def test_a_job_is_scheduled_once_even_after_it_is_done(jobs: Jobs, make_jo
     assert await claim(jobs, 10_000) == []
 
 
+async def test_many_jobs_at_once_are_told_apart(jobs: Jobs, make_job: MakeJob) -> None:
+    known = [make_job(f"k{n}", user=f"user-{n}") for n in range(50)]
+    new = [make_job(f"n{n}", user=f"user-{n}") for n in range(50)]
+    assert await jobs.schedule_many(known) == [True] * 50
+    mixed = [job for pair in zip(known, new, strict=True) for job in pair]
+    assert await jobs.schedule_many([*mixed, *new]) == [False, True] * 50 + [False] * 50
+    assert {job.job.id for job in await claim(jobs, 0, limit=200)} == {job.id for job in mixed}
+
+
 async def test_a_waiting_job_is_known_after_the_dedupe_window(
     jobs: Jobs, make_job: MakeJob, redis: Redis, keys: Keys
 ) -> None:

@@ -25,10 +25,10 @@ async def test_more_calls_than_one_trip_takes_are_all_run_in_order(scripts: Scri
 
 async def test_scripts_that_redis_has_lost_are_loaded_and_run_once(scripts: Scripts, keys: Keys, redis: Redis) -> None:
     await redis.script_flush()
-    publish = load_script("job_schedule")
+    schedule = load_script("job_schedule")
     shard = tuple(f"{keys.prefix}{{s}}:{part}" for part in ("due", "body", "seen"))
-    mixed = [(publish, Call(shard, ("id", 0, b"job", 60, 0)))] * 2 + [(APPLY, call) for call in calls(keys, 3)]
-    assert await scripts.run_mixed(mixed) == [1, 0, APPLIED, APPLIED, APPLIED]
+    mixed = [(schedule, Call(shard, (60, 0, "id", 0, b"job")))] * 2 + [(APPLY, call) for call in calls(keys, 3)]
+    assert await scripts.run_mixed(mixed) == [[1], [0], APPLIED, APPLIED, APPLIED]
 
 
 async def test_a_script_that_breaks_down_is_named_and_does_not_stop_the_others(

@@ -5,23 +5,24 @@
 -- begins, and what may be left of the old one's stream is deleted. Both lifetimes are renewed together, when a tenth of
 -- the stream's is over: a publication in between costs no two writes more.
 --
--- max_length '0' keeps no history: the publication has offset 0 and an empty epoch.
+-- max_length '0' keeps no history: the publication has offset 0 and an empty epoch. held: what `HMGET meta epoch offset`
+-- returns, or nil. What follows are further fields of meta and their values.
 -- Returns {offset, epoch}.
-local function append(meta, stream, live, data, origin_ms, max_length, stream_ttl_s, meta_ttl_s, new_epoch)
+local function append(meta, stream, live, data, origin_ms, max_length, stream_ttl_s, meta_ttl_s, new_epoch, held, ...)
   if max_length == '0' then
     redis.call('PUBLISH', live, ':0:' .. origin_ms .. ':' .. data)
     return {0, ''}
   end
-  local epoch = redis.call('HGET', meta, 'epoch')
+  held = held or redis.call('HMGET', meta, 'epoch', 'offset')
+  local epoch, offset = held[1], (held[2] or 0) + 1
   if not epoch then
-    epoch = new_epoch
+    epoch, offset = new_epoch, 1
     redis.call('DEL', stream)
-    redis.call('HSET', meta, 'epoch', epoch)
   end
-  local offset = redis.call('HINCRBY', meta, 'offset', 1)
+  redis.call('HSET', meta, 'epoch', epoch, 'offset', offset, ...)
   -- An exact bound costs nothing for a single value; a longer history is trimmed by whole nodes.
   redis.call('XADD', stream, 'MAXLEN', max_length == '1' and '=' or '~', max_length, offset .. '-0', 'd', data)
-  if redis.call('TTL', stream) < 0.9 * stream_ttl_s then
+  if not held[1] or redis.call('TTL', stream) < 0.9 * stream_ttl_s then
     redis.call('EXPIRE', stream, stream_ttl_s)
     redis.call('EXPIRE', meta, meta_ttl_s)
   end
