@@ -7,7 +7,7 @@ while it is unseen or seen, and has not expired.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -36,6 +36,7 @@ MAX_PAGE = 100
 MAX_MARKED = 1_000
 _CURSOR_DIGITS = 15
 _decode = msgspec.json.Decoder(InboxEntry).decode
+_encode: Callable[[InboxEntry], bytes] = msgspec.json.Encoder().encode
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -118,14 +119,15 @@ class Inbox:
         return [_added(reply) for reply in replies]
 
     def _addition(self, user: UserId, entry: InboxEntry, now_ms: int, epoch: str) -> Call:
+        topic = inbox(user)
         keys = (
-            *self._topic_keys(user),
-            self._keys.topic_seen(inbox(user), EffectId(entry.id)),
-            *(self._keys.inbox(user, part) for part in ("entries", "order", "unread", "collapse")),
+            *self._keys.topic_place(topic),
+            self._keys.topic_seen(topic, EffectId(entry.id)),
+            *self._keys.inbox_parts(user),
             self._keys.document(Aggregate(AggregateKind.PERSON, user)),
         )
         expires: str | int = "+inf" if entry.expires_ms is None else entry.expires_ms
-        content = (msgspec.json.encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
+        content = (_encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
         bounds = (self._size, *self._topic_options, epoch, *self._lifetimes)
         return Call(keys, (*content, *bounds, entry.created_ms))
 
@@ -170,7 +172,7 @@ class Inbox:
         if len(ids) > MAX_MARKED:
             raise InputError("ids", f"must be {MAX_MARKED} at most")
         keys = (
-            *self._topic_keys(user),
+            *self._keys.topic_place(inbox(user)),
             *(self._keys.inbox(user, part) for part in ("entries", "unread")),
             *(self._keys.record(user, notification) for notification in ids),
         )
@@ -188,10 +190,6 @@ class Inbox:
         read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)
         (ids,) = await read_pipelined(self._server, [read], what="inbox ids")
         return [NotificationId(entry.decode()) for entry in ids]
-
-    def _topic_keys(self, user: UserId) -> tuple[str, str, str]:
-        topic = inbox(user)
-        return self._keys.topic_meta(topic), self._keys.topic_stream(topic), self._keys.topic_channel(topic)
 
 
 def _added(reply: int) -> AddResult:

@@ -26,7 +26,7 @@ class Keys:
     prefix: str = "db:"
 
     def _tagged(self, tag: str, name: str) -> str:
-        return self.prefix + "{" + tag + "}:" + name
+        return f"{self.prefix}{{{tag}}}:{name}"
 
     @staticmethod
     def _tag_of(topic: Topic) -> str:
@@ -37,9 +37,15 @@ class Keys:
 
     @staticmethod
     def _tag_of_aggregate(aggregate: Aggregate) -> str:
-        return f"{'user' if aggregate.kind is AggregateKind.PERSON else aggregate.kind}:{aggregate.id}"
+        # An enum's own formatting would cost more than all the rest.
+        return ("user:" if aggregate.kind is AggregateKind.PERSON else aggregate.kind + ":") + aggregate.id
 
     # Topics
+
+    def topic_place(self, topic: Topic) -> tuple[str, str, str]:
+        """Return all that a publication goes through: `topic_meta`, `topic_stream` and `topic_channel`."""
+        slot = self._tagged(self._tag_of(topic), "")
+        return slot + "meta", slot + "stream", slot + "live"
 
     def topic_meta(self, topic: Topic) -> str:
         """Hash: epoch, offset and, of a latest topic, rank."""
@@ -80,6 +86,11 @@ class Keys:
         return self._tagged(f"order:{order}", "shipments")
 
     # Inbox
+
+    def inbox_parts(self, user: UserId) -> tuple[str, str, str, str]:
+        """Return all the structures of a person's inbox: entries, order, unread, collapse."""
+        slot = self._tagged(f"user:{user}", "inbox:")
+        return slot + "entries", slot + "order", slot + "unread", slot + "collapse"
 
     def inbox(self, user: UserId, part: str) -> str:
         """One of the structures of a person's inbox: entries, order, unread, collapse."""

@@ -116,7 +116,7 @@ class Topics:
         options = self.options(topic)
         window_s = self._dedupe_window_s if publication.dedupe_s is None else publication.dedupe_s
         noted = 0 if publication.dedupe_s is None else 1
-        place = (keys.topic_meta(topic), keys.topic_stream(topic), keys.topic_channel(topic))
+        place = keys.topic_place(topic)
         content = (
             publication.data,
             publication.origin_ms,
