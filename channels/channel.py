@@ -1,12 +1,13 @@
-"""A channel: one way to reach a person, as the ladder sees it. Email is one; push and SMS will be others."""
+"""A channel: one way to reach a person, as the ladder sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from hub.domain.channels import Channel
 from hub.domain.errors import DeliveryError
-from hub.domain.notifications import Channel, Notification
+from hub.domain.notifications import Notification
 from hub.domain.people import Person
 
 Committing = Callable[[], Awaitable[None]]
@@ -30,8 +31,11 @@ class DeliveryChannel(Protocol):
         """Whether a call with an unknown outcome may be made again: only where the receiver can tell a double."""
         ...
 
-    def address(self, person: Person) -> str | None:
-        """Return where this channel reaches a person, in the provider's form; None where it cannot."""
+    async def addresses(self, people: Sequence[Person]) -> list[str | None]:
+        """Return where this channel reaches each person, in the provider's form; None where it cannot.
+
+        Raises StoreUnavailable.
+        """
         ...
 
     async def send(self, notification: Notification, person: Person, *, address: str, committing: Committing) -> str:

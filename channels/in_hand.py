@@ -10,9 +10,9 @@ import msgspec
 from channels.channel import DeliveryChannel
 from channels.ladder import Facts
 from channels.ports import Entries, People, RecordBook, SuppressionList
+from hub.domain.channels import Channel
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
-from hub.domain.notifications import Channel
 from hub.domain.people import Person, person_of
 from hub.store.jobs import Claimed
 from hub.store.records import Record
@@ -96,21 +96,19 @@ class Briefing:
         return [person_of(document, user) for document, user in zip(documents, users, strict=True)]
 
     async def _reaches(self, channels: Sequence[Channel], people: Sequence[Person]) -> list[_Reach]:
-        reaches = [self._reach(channel, person) for channel, person in zip(channels, people, strict=True)]
+        reaches = [_Reach(obstacle=f"the channel {name} is not configured") for name in channels]
+        for name, channel in self._channels.items():
+            wanted = [index for index, each in enumerate(channels) if each == name]
+            addresses = await channel.addresses([people[index] for index in wanted]) if wanted else []
+            for index, address in zip(wanted, addresses, strict=True):
+                reaches[index] = _Reach(address=address) if address else _Reach(obstacle=f"no address for {name}")
         reachable = [index for index, reach in enumerate(reaches) if reach.address]
         if reachable:
-            asked = [(channels[index].value, reaches[index].address) for index in reachable]
+            asked = [(channels[index], reaches[index].address) for index in reachable]
             for index, suppressed in zip(reachable, await self._suppressions.are_suppressed(asked), strict=True):
                 if suppressed:
                     reaches[index] = _Reach(obstacle="the address has refused messages for good")
         return reaches
-
-    def _reach(self, name: Channel, person: Person) -> _Reach:
-        channel = self._channels.get(name)
-        if channel is None:
-            return _Reach(obstacle=f"the channel {name} is not configured")
-        address = channel.address(person)
-        return _Reach(address=address) if address else _Reach(obstacle=f"no address for {name}")
 
     async def _unknown_calls(self, claimed: Claimed) -> int:
         """Return how many calls of this step the provider may have taken. Rarely more than a field of the claim."""

@@ -28,13 +28,14 @@ from channels.ladder import (
     next_move,
 )
 from channels.ports import JobQueue, SuppressionList
+from hub.domain.channels import Channel
 from hub.domain.errors import (
     PermanentDeliveryError,
     StoreUnavailable,
     TransientDeliveryError,
     UnknownDeliveryError,
 )
-from hub.domain.notifications import Channel, Job
+from hub.domain.notifications import Job
 from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
 from hub.store.jobs import Claimed
 
@@ -111,12 +112,12 @@ class Performer:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in a channel or a template must not lose the job.
-            _log.exception("delivery_broken", job=hand.claimed.job.id, channel=channel.name.value)
+            _log.exception("delivery_broken", job=hand.claimed.job.id, channel=channel.name)
             reason = f"{type(error).__name__}: {_reason(error, hand)}"
             # Where a bug struck after the call began, the provider may have the message.
             return Unclear(reason) if begun else Broken(reason)
         finally:
-            DELIVERY_SECONDS.labels(channel.name.value).observe(time.monotonic() - started_s)
+            DELIVERY_SECONDS.labels(channel.name).observe(time.monotonic() - started_s)
         return Delivered(provider_id)
 
     async def _settle(self, hand: InHand, move: Move, provider_id: str) -> None:
@@ -140,7 +141,7 @@ class Performer:
         _report(hand, outcome if kept else _LOST_LEASE, reason)
 
     async def _suppress(self, hand: InHand, reason: str) -> bool:
-        await self._suppressions.add(hand.claimed.job.channel.value, hand.address, reason=reason)
+        await self._suppressions.add(hand.claimed.job.channel, hand.address, reason=reason)
         return True
 
     async def _bury(self, claimed: Claimed, reason: str, followed_by: Job | None) -> bool:
@@ -172,11 +173,11 @@ def _reason(error: Exception, hand: InHand) -> str:
 
 def _report(hand: InHand, outcome: str, reason: str = "") -> None:
     job = hand.claimed.job
-    DELIVERIES.labels(job.channel.value, outcome).inc()
+    DELIVERIES.labels(job.channel, outcome).inc()
     _log.info(
         "delivery",
         notification=job.notification.id,
-        channel=job.channel.value,
+        channel=job.channel,
         outcome=outcome,
         reason=reason,
         tries=hand.claimed.claims + 1,

@@ -12,7 +12,7 @@ from channels.ladder import Limits
 from channels.performer import Performer
 from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
 from channels.runner import Runner
-from hub.domain.notifications import Channel
+from hub.domain.channels import Channel
 from hub.settings import Delivery
 from hub.store.clock import unix_ms
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from hub.domain import playbook as playbooks
+from hub.domain.channels import BUILT_IN, Channel
 from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
 from hub.service.effects import Effects
@@ -109,7 +110,14 @@ def load_playbook(settings: Settings) -> Playbook:
     """Return the default playbook with the operator's merged over it. Raises ConfigurationError with all mistakes."""
     override = Path(settings.playbook).read_bytes() if settings.playbook else None
     files = (DEFAULT_PLAYBOOK.name, settings.playbook)
-    return playbooks.load_playbook(DEFAULT_PLAYBOOK.read_bytes(), override, files=files)
+    return playbooks.load_playbook(
+        DEFAULT_PLAYBOOK.read_bytes(), override, files=files, channels=known_channels(settings)
+    )
+
+
+def known_channels(settings: Settings) -> tuple[Channel, ...]:
+    """Return the channels that a ladder may name: the built-in ones, and those with a table of their own."""
+    return (*BUILT_IN, *map(Channel, settings.channels))
 
 
 def build_renderer(settings: Settings) -> Renderer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from hub.domain.topics import Namespace
@@ -177,3 +179,5 @@ class Settings(_Section, frozen=True):
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()
     namespaces: tuple[Namespace, ...] = ()
+    channels: dict[str, dict[str, Any]] = {}
+    """Tables of channels of your own, by the names they are registered under; each is the channel's business."""

@@ -12,9 +12,10 @@ from channels.email.channel import open_email
 from channels.runner import Runner
 from channels.standins.mail_relay import MailRelay
 from channels.worker import delivery_runner
+from hub.domain.channels import EMAIL, Channel
 from hub.domain.decisions import Aggregate, AggregateKind, Change
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Channel, InboxEntry, Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person, encode_person
 from hub.domain.topics import Namespaces
 from hub.settings import Delivery, Smtp
@@ -32,7 +33,7 @@ from templates.renderer import Renderer
 
 ZOE = UserId("zoe")
 MAILBOX = "zoe@example.com"
-EMAIL = (Step(Channel.EMAIL),)
+BY_EMAIL = (Step(EMAIL),)
 WINDOW_S = 3_600
 DELIVERY = Delivery(lease_s=2.0, max_attempts=3, backoff_first_s=0.05, backoff_max_s=0.05)
 _renderer = Renderer()
@@ -64,7 +65,9 @@ class Shop:
         (document,) = await self.documents.read_many([aggregate])
         await self.documents.apply_many([Change(aggregate, document.version, encode_person(person))])
 
-    async def notifies(self, user: UserId = ZOE, *, ladder: tuple[Step, ...] = EMAIL, **changes: Any) -> Notification:
+    async def notifies(
+        self, user: UserId = ZOE, *, ladder: tuple[Step, ...] = BY_EMAIL, **changes: Any
+    ) -> Notification:
         notification = Notification(
             id=NotificationId(f"n-{next(self._numbers)}"),
             user=user,
@@ -117,7 +120,7 @@ class Shop:
         async with open_email(
             smtp, renderer=_renderer, public_url="https://shop.example", default_locale="en"
         ) as email:
-            chosen = channels if channels is not None else {Channel.EMAIL: email}
+            chosen = channels if channels is not None else {EMAIL: email}
             task = asyncio.create_task(self.runner(chosen, settings).run(stop, drain_s=drain_s))
             try:
                 yield

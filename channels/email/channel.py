@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from channels.channel import Committing
@@ -13,7 +13,8 @@ from channels.email.message import Mail, build
 from channels.email.pool import SmtpPool
 from channels.email.relay import relay
 from channels.lanes import shares
-from hub.domain.notifications import Channel, Lane, Notification
+from hub.domain.channels import EMAIL
+from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
 from hub.settings import Smtp
 from templates.renderer import Renderer
@@ -25,7 +26,7 @@ class EmailChannel:
     A mail whose outcome is unknown is sent again: its Message-ID is the same, and receivers drop the double.
     """
 
-    name = Channel.EMAIL
+    name = EMAIL
     resends_unknown = True
 
     def __init__(
@@ -46,9 +47,9 @@ class EmailChannel:
         self._default_locale = default_locale
         self._clock = clock
 
-    def address(self, person: Person) -> str | None:
-        """Return the person's mailbox as SMTP takes it."""
-        return mailbox(person.email) if person.email else None
+    async def addresses(self, people: Sequence[Person]) -> list[str | None]:
+        """Return each person's mailbox as SMTP takes it."""
+        return [mailbox(person.email) if person.email else None for person in people]
 
     async def send(self, notification: Notification, person: Person, *, address: str, committing: Committing) -> str:
         """Send the mail of a notification and return the relay's words of acceptance.

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from hub.domain.channels import ChannelName
 from hub.domain.ids import OrderId, ProductId, SaleId, ShipmentId, UserId
 from hub.domain.money import Money
-from hub.domain.notifications import Channel
 
 ID_PATTERN = r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z"
 """Ids become parts of topics and keys: 1-128 characters, no white space, control characters or braces."""
@@ -253,7 +253,7 @@ class UserUpdated(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):
     name: Text | UnsetType | None = UNSET
     locale: Locale | UnsetType | None = UNSET
     time_zone: TimeZone | UnsetType | None = UNSET
-    consent: dict[Channel, Consent] | UnsetType = UNSET
+    consent: dict[ChannelName, Consent] | UnsetType = UNSET
 
 
 class UserErased(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):

@@ -7,16 +7,8 @@ from typing import Any
 
 import msgspec
 
+from hub.domain.channels import Channel
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
-
-
-class Channel(StrEnum):
-    """A way to reach a person."""
-
-    INBOX = "inbox"
-    PUSH = "push"
-    SMS = "sms"
-    EMAIL = "email"
 
 
 class Lane(StrEnum):

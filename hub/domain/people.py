@@ -9,11 +9,11 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
+from hub.domain.channels import Channel
 from hub.domain.decisions import Document
 from hub.domain.envelope import Event
 from hub.domain.events import Consent, UserUpdated
 from hub.domain.ids import EventKey, UserId
-from hub.domain.notifications import Channel
 
 Stamp = tuple[int, int, EventKey]
 """(version, time in ms, event) of the newest word on a field."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from hub.domain import conditions
+from hub.domain.channels import BUILT_IN, INBOX, Channel
 from hub.domain.conditions import Condition
 from hub.domain.contexts import FAMILIES, variables_of
 from hub.domain.durations import parse_duration
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import RuleName, TemplateName
-from hub.domain.notifications import Channel, Lane, Step
+from hub.domain.notifications import Lane, Step
 from hub.domain.rules import Audience, Playbook, Rule
 
 __all__ = ["Playbook", "Rule", "load_playbook"]
@@ -38,8 +40,16 @@ class _Found(msgspec.Struct, frozen=True):
     value: Any
 
 
-def load_playbook(default: bytes, override: bytes | None = None, *, files: tuple[str, str]) -> Playbook:
+def load_playbook(
+    default: bytes,
+    override: bytes | None = None,
+    *,
+    files: tuple[str, str],
+    channels: Sequence[Channel] = BUILT_IN,
+) -> Playbook:
     """Read the default playbook and the operator's own; `files` are their names in mistakes.
+
+    `channels` are those that a ladder may name.
 
     A rule of `override` with a known name replaces only the fields it gives; its `[defaults]` do so for every rule that
     does not say otherwise. Raises ConfigurationError with all mistakes of both files.
@@ -48,7 +58,7 @@ def load_playbook(default: bytes, override: bytes | None = None, *, files: tuple
     layers = [(files[0], _table(default, files[0], mistakes))]
     if override is not None:
         layers.append((files[1], _table(override, files[1], mistakes)))
-    reader = _Reader(layers, mistakes)
+    reader = _Reader(layers, mistakes, channels)
     rules = [reader.rule(name) for name in reader.names()]
     if mistakes:
         raise ConfigurationError(mistakes)
@@ -66,8 +76,11 @@ def _table(toml: bytes, file: str, mistakes: list[Mistake]) -> dict[str, Any]:
 class _Reader:
     """Reads rules out of layered tables and notes each mistake with its file, its key and what to write."""
 
-    def __init__(self, layers: list[tuple[str, dict[str, Any]]], mistakes: list[Mistake]) -> None:
+    def __init__(
+        self, layers: list[tuple[str, dict[str, Any]]], mistakes: list[Mistake], channels: Sequence[Channel]
+    ) -> None:
         self._mistakes = mistakes
+        self._parsers: dict[str, Callable[[Any], Any]] = {**_PARSERS, "ladder": partial(_ladder, channels=channels)}
         self._rules: dict[str, dict[str, _Found]] = {}
         self._homes: dict[str, str] = {}
         self._defaults: dict[str, _Found] = {}
@@ -81,8 +94,8 @@ class _Reader:
             for name, fields in rules.items():
                 own = self._rules.setdefault(name, {}) if isinstance(fields, dict) else {}
                 self._homes.setdefault(name, file)
-                self._take(own, file, f"rules.{name}", fields, tuple(_PARSERS))
-        parsed = {field: self._parsed(found, _PARSERS[field]) for field, found in self._defaults.items()}
+                self._take(own, file, f"rules.{name}", fields, tuple(self._parsers))
+        parsed = {field: self._parsed(found, self._parsers[field]) for field, found in self._defaults.items()}
         self._inherited = {field: value for field, value in parsed.items() if value is not None}
 
     def names(self) -> list[str]:
@@ -98,7 +111,7 @@ class _Reader:
         for field in _REQUIRED:
             if field not in own:
                 self._note(_Found(self._homes[name], f"rules.{name}.{field}", "(missing)"), f"write {_EXAMPLES[field]}")
-        values = {field: self._parsed(found, _PARSERS[field]) for field, found in own.items()}
+        values = {field: self._parsed(found, self._parsers[field]) for field, found in own.items()}
         self._check_variables(own, values)
         if len(self._mistakes) > before:
             return None
@@ -211,16 +224,16 @@ def _conditions(value: object) -> tuple[Condition, ...]:
     return tuple(conditions.parse(_text(text)) for text in value)
 
 
-def _ladder(value: object) -> tuple[Step, ...]:
+def _ladder(value: object, *, channels: Sequence[Channel]) -> tuple[Step, ...]:
     if not isinstance(value, list) or len(value) > MAX_STEPS:
         raise ValueError(f'write a list of at most {MAX_STEPS} steps: [{{ channel = "email", after = "60s" }}]')
-    return tuple(_step(step) for step in value)
+    return tuple(_step(step, channels) for step in value)
 
 
-def _step(value: object) -> Step:
+def _step(value: object, channels: Sequence[Channel]) -> Step:
     if not isinstance(value, dict) or "channel" not in value or value.keys() - {"channel", "after"}:
         raise ValueError('write a step as { channel = "email", after = "60s" }')
-    outside = tuple(channel for channel in Channel if channel is not Channel.INBOX)
+    outside = tuple(channel for channel in channels if channel != INBOX)
     channel = Channel(_one_of(value["channel"], outside))
     return Step(channel, float(parse_duration(_text(value.get("after", "0s")))))
 
@@ -254,7 +267,6 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "category": _name,
     "lane": _lane,
     "template": _template,
-    "ladder": _ladder,
     "expires": _expiry,
     "collapse": _collapse,
     "enabled": _switch,

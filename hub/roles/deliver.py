@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from channels.channel import DeliveryChannel
 from channels.email.channel import open_email
+from channels.registry import Tools, open_registered
 from channels.worker import delivery_runner
 from hub.app import build_renderer, open_stores
-from hub.domain.notifications import Channel
+from hub.domain.channels import EMAIL, Channel
 from hub.observe import logger
 from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
@@ -52,14 +53,18 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
 @asynccontextmanager
 async def open_channels(settings: Settings) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
     """Yield the channels that are configured. Raises ConfigurationError for what they cannot work with."""
-    if not settings.smtp.url:
-        _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
-        yield {}
-        return
-    async with open_email(
-        settings.smtp,
-        renderer=build_renderer(settings),
-        public_url=settings.shop_url or settings.public_url,
-        default_locale=settings.default_locale,
-    ) as email:
-        yield {Channel.EMAIL: email}
+    tools = Tools(build_renderer(settings), settings.shop_url or settings.public_url, settings.default_locale)
+    async with AsyncExitStack() as stack:
+        channels = await stack.enter_async_context(open_registered(settings.channels, tools))
+        if settings.smtp.url:
+            channels[EMAIL] = await stack.enter_async_context(
+                open_email(
+                    settings.smtp,
+                    renderer=tools.renderer,
+                    public_url=tools.public_url,
+                    default_locale=tools.default_locale,
+                )
+            )
+        else:
+            _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
+        yield channels

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hub.api.health import Check
-from hub.app import Stores
+from hub.app import Stores, known_channels
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
@@ -96,7 +96,7 @@ def build_front(
         InboxService(stores.inbox),
         Orders(stores.documents),
         Events(ingest),
-        Notifications(effects, templates=templates),
+        Notifications(effects, templates=templates, channels=known_channels(settings)),
         Publishing(stores.topics, for_services),
         Histories(stores.topics, for_services),
         Attendances(stores.presence, for_services),

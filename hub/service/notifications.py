@@ -10,9 +10,10 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import Meta
 
+from hub.domain.channels import BUILT_IN, INBOX, Channel, ChannelName
 from hub.domain.errors import InputError
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
-from hub.domain.notifications import Channel, Lane, Notification, Step
+from hub.domain.notifications import Lane, Notification, Step
 from hub.observe import logger
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
@@ -56,7 +57,7 @@ class Sender(Protocol):
 class SendStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rung of the ladder: try `channel` if the notification is still unseen `after_s` seconds after the last."""
 
-    channel: Channel
+    channel: ChannelName
     after_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = 0.0
 
 
@@ -90,8 +91,12 @@ class Sent(msgspec.Struct, frozen=True):
 class Notifications:
     """Sends what services ask for. `templates` says which fields each template they may use must be given."""
 
-    def __init__(self, sender: Sender, *, templates: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self, sender: Sender, *, templates: Mapping[str, frozenset[str]], channels: Sequence[Channel] = BUILT_IN
+    ) -> None:
+        """Take the `channels` that a ladder may name."""
         self._sender = sender
+        self._channels = channels
         self._templates = templates
 
     async def send(self, call: Call, request: SendNotification) -> Sent:
@@ -110,7 +115,7 @@ class Notifications:
             template=template,
             context=context,
             created_ms=call.now_ms,
-            ladder=_ladder(request.ladder),
+            ladder=self._ladder(request.ladder),
             expires_ms=None if request.expires_in_s is None else call.now_ms + request.expires_in_s * 1_000,
             collapse_key=request.collapse_key,
             link=request.link,
@@ -149,6 +154,15 @@ class Notifications:
         self._check_template(request)
         return TemplateName(request.template), request.context
 
+    def _ladder(self, steps: Sequence[SendStep]) -> tuple[Step, ...]:
+        for index, step in enumerate(steps):
+            field = f"ladder[{index}].channel"
+            if step.channel == INBOX:
+                raise InputError(field, "the inbox is always first; name the channels after it")
+            if step.channel not in self._channels:
+                raise InputError(field, f"must be one of {', '.join(self._channels)}")
+        return tuple(Step(step.channel, step.after_s) for step in steps)
+
     def _check_template(self, request: SendNotification) -> None:
         needed = self._templates.get(request.template or "")
         if needed is None:
@@ -164,10 +178,3 @@ def _id(call: Call, request: SendNotification) -> NotificationId:
     own = request.id or call.idempotency_key or secrets.token_hex(16)
     kind = "id" if request.id else "key"
     return NotificationId(effect_id(event_key(f"{_SOURCE}:{call.who.user}:{kind}", own), request.user, RULE))
-
-
-def _ladder(steps: Sequence[SendStep]) -> tuple[Step, ...]:
-    for index, step in enumerate(steps):
-        if step.channel is Channel.INBOX:
-            raise InputError(f"ladder[{index}].channel", "the inbox is always first; name the channels after it")
-    return tuple(Step(step.channel, step.after_s) for step in steps)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
+from hub.domain.channels import Channel
 from hub.domain.ids import NotificationId, RuleName, UserId
-from hub.domain.notifications import Channel, Notification
+from hub.domain.notifications import Notification
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.round_trip import Command

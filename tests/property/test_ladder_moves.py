@@ -19,14 +19,15 @@ from channels.ladder import (
     Unclear,
     next_move,
 )
+from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Channel, EntryState, Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
 
 NOW_MS = 1_767_261_600_000
 LIMITS = Limits(max_tries=5, backoff=Backoff(first_s=2.0, max_s=60.0))
 CALLS_MAX = 200
 
-steps = st.builds(Step, st.sampled_from([Channel.EMAIL, Channel.PUSH, Channel.SMS]), st.floats(0, 86_400))
+steps = st.builds(Step, st.sampled_from([EMAIL, PUSH, SMS]), st.floats(0, 86_400))
 results = st.one_of(
     st.builds(Delivered),
     st.builds(Refused, st.just("451"), st.none() | st.floats(-10, 10**9), st.booleans()),

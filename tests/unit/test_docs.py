@@ -133,7 +133,8 @@ def leaves(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str
         if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
             yield from leaves(hint, f"{prefix}{field.name}.")
         else:
-            yield f"{prefix}{field.name}", field.default
+            made = field.default is msgspec.NODEFAULT
+            yield f"{prefix}{field.name}", field.default_factory() if made else field.default
 
 
 SETTINGS = dict(leaves(Settings))

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import pytest
@@ -8,8 +8,9 @@ import pytest_asyncio
 from channels.channel import Committing
 from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
+from hub.domain.channels import EMAIL, PUSH
 from hub.domain.ids import TemplateName, UserId
-from hub.domain.notifications import Channel, EntryState, Lane, Notification, Step
+from hub.domain.notifications import EntryState, Lane, Notification, Step
 from hub.domain.people import Person, tombstone
 from hub.settings import Delivery
 from hub.store.clock import unix_ms
@@ -75,13 +76,13 @@ async def test_a_person_without_a_mailbox_is_skipped(shop: Shop, email: str | No
 
 
 async def test_a_step_over_a_channel_that_is_not_there_goes_to_the_next_at_once(shop: Shop) -> None:
-    notification = await shop.notifies(ladder=(Step(Channel.PUSH), Step(Channel.EMAIL, after_s=600.0)))
+    notification = await shop.notifies(ladder=(Step(PUSH), Step(EMAIL, after_s=600.0)))
     await shop.delivers()
     assert await shop.outcomes(notification) == ["skipped", "delivered"]
 
 
 async def test_the_next_step_waits_after_a_delivery_and_ends_when_it_is_seen(shop: Shop) -> None:
-    notification = await shop.notifies(ladder=(Step(Channel.EMAIL), Step(Channel.EMAIL, after_s=0.5)))
+    notification = await shop.notifies(ladder=(Step(EMAIL), Step(EMAIL, after_s=0.5)))
     async with shop.working():
         await until(lambda: shop.relay.outbox.total > 0)
         await shop.inbox.mark(ZOE, [notification.id], EntryState.SEEN)
@@ -164,15 +165,15 @@ async def test_a_relay_that_is_down_loses_nothing(shop: Shop) -> None:
 class Stuck:
     """A channel that hangs, before or after its point of no return."""
 
-    name = Channel.EMAIL
+    name = EMAIL
     resends_unknown = True
 
     def __init__(self, *, commits: bool) -> None:
         self._commits = commits
         self.calls = 0
 
-    def address(self, person: Person) -> str | None:
-        return person.email
+    async def addresses(self, people: Sequence[Person]) -> list[str | None]:
+        return [person.email for person in people]
 
     def called(self, times: int) -> bool:
         return self.calls == times
@@ -188,7 +189,7 @@ class Stuck:
 async def test_a_stopped_worker_gives_back_what_it_has_not_begun(shop: Shop) -> None:
     stuck = Stuck(commits=False)
     notification = await shop.notifies()
-    async with shop.working(channels={Channel.EMAIL: stuck}, drain_s=0.1, settings=Delivery(lease_s=60.0)):
+    async with shop.working(channels={EMAIL: stuck}, drain_s=0.1, settings=Delivery(lease_s=60.0)):
         await until(lambda: stuck.calls == 1)
     await shop.delivers()
     assert (await shop.outcomes(notification))[-1] == "delivered"
@@ -197,7 +198,7 @@ async def test_a_stopped_worker_gives_back_what_it_has_not_begun(shop: Shop) -> 
 async def test_a_worker_that_died_in_the_call_leaves_one_more_call_to_another(shop: Shop) -> None:
     stuck = Stuck(commits=True)
     await shop.notifies()
-    async with shop.working(channels={Channel.EMAIL: stuck}, drain_s=0.1, settings=Delivery(lease_s=0.5)):
+    async with shop.working(channels={EMAIL: stuck}, drain_s=0.1, settings=Delivery(lease_s=0.5)):
         await until(lambda: stuck.calls == 1)
     await shop.delivers()
     assert shop.relay.outbox.total == 1
@@ -207,7 +208,7 @@ async def test_two_workers_that_died_in_the_call_are_enough(shop: Shop) -> None:
     stuck = Stuck(commits=True)
     notification = await shop.notifies()
     for wanted in (1, 2):
-        async with shop.working(channels={Channel.EMAIL: stuck}, drain_s=0.1, settings=Delivery(lease_s=0.5)):
+        async with shop.working(channels={EMAIL: stuck}, drain_s=0.1, settings=Delivery(lease_s=0.5)):
             await until(partial(stuck.called, wanted))
     await shop.delivers()
     assert shop.relay.outbox.total == 0

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 
+from hub.domain.channels import EMAIL, SMS
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Channel, InboxEntry, Job, Lane, Notification, Step
+from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step
 from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
@@ -135,7 +136,7 @@ def make_job() -> Callable[..., Job]:
             template=TemplateName("t"),
             context={"order": "A-1"},
             created_ms=5,
-            ladder=(Step(Channel.EMAIL), Step(Channel.SMS)),
+            ladder=(Step(EMAIL), Step(SMS)),
         )
         return Job(JobId(f"{name}:{step}"), step, notification, due_ms)
 

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from hub.domain.channels import EMAIL, SMS
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Channel, Job, Lane, Notification, Step
+from hub.domain.notifications import Job, Lane, Notification, Step
 from hub.store.dead_letters import DeadLetters
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys
@@ -36,7 +37,7 @@ def job(number: int, *, step: int, due_ms: int) -> Job:
         TemplateName("t"),
         {},
         1,
-        (Step(Channel.EMAIL), Step(Channel.SMS)),
+        (Step(EMAIL), Step(SMS)),
     )
     return Job(JobId(f"n{number}:{step}"), step, notification, due_ms)
 

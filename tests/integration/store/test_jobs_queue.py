@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 from redis.asyncio import Redis
 
-from hub.domain.notifications import Channel, Job, Lane
+from hub.domain.channels import EMAIL
+from hub.domain.notifications import Job, Lane
 from hub.store.dead_letters import DeadLetters
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys, shard_of
@@ -220,7 +221,7 @@ async def test_attempts_and_outcomes_are_on_the_record(jobs: Jobs, make_job: Mak
 async def test_a_record_is_bounded(make_job: MakeJob, records: Records) -> None:
     notification = make_job("n1").notification
     for number in range(60):
-        await records.record_attempt(notification, Attempt(number, 0, number, Channel.EMAIL, "retry"))
+        await records.record_attempt(notification, Attempt(number, 0, number, EMAIL, "retry"))
     record = await records.read(notification.user, notification.id)
     assert record is not None
     assert 40 <= len(record.attempts) < 50

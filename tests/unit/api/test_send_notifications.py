@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from hub.domain.notifications import Channel, Lane
+from hub.domain.channels import EMAIL
+from hub.domain.notifications import Lane
 from tests.unit.api.api_fakes import SERVICE, Client, FakeSender, bearer
 
 NOTE = {"user": "u-1", "title": "Hello", "body": "Your gift card is here."}
@@ -37,7 +38,7 @@ async def test_lane_ladder_expiry_collapse_key_and_link_are_taken(client: Client
     assert (await send(client, wish))[0] == 202
     (note,) = sender.sent.values()
     assert (note.lane, note.collapse_key, note.link) == (Lane.MARKETING, "c", "/gifts/7")
-    assert [(step.channel, step.after_s) for step in note.ladder] == [(Channel.EMAIL, 60.0)]
+    assert [(step.channel, step.after_s) for step in note.ladder] == [(EMAIL, 60.0)]
     assert note.expires_ms == note.created_ms + 60_000
 
 

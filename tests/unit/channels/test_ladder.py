@@ -19,8 +19,9 @@ from channels.ladder import (
     Unclear,
     next_move,
 )
+from hub.domain.channels import EMAIL, PUSH
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Channel, EntryState, Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
 
 NOW_MS = 1_767_261_600_000
 LIMITS = Limits(max_tries=3, backoff=Backoff(first_s=2.0, max_s=600.0))
@@ -34,7 +35,7 @@ NOTIFICATION = Notification(
     template=TemplateName("order-placed"),
     context={},
     created_ms=NOW_MS,
-    ladder=(Step(Channel.PUSH), Step(Channel.EMAIL, after_s=60.0)),
+    ladder=(Step(PUSH), Step(EMAIL, after_s=60.0)),
     expires_ms=NOW_MS + 3_600_000,
 )
 FACTS = Facts(now_ms=NOW_MS, jitter=0.5)

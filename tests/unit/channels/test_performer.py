@@ -7,9 +7,10 @@ from channels.channel import Committing
 from channels.in_hand import InHand
 from channels.ladder import Facts, Limits
 from channels.performer import Performer
+from hub.domain.channels import EMAIL
 from hub.domain.errors import PermanentDeliveryError, StoreUnavailable, TransientDeliveryError, UnknownDeliveryError
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Channel, Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person
 from hub.store.jobs import Claimed
 
@@ -24,7 +25,7 @@ NOTIFICATION = Notification(
     template=TemplateName("order-packed"),
     context={},
     created_ms=NOW_MS,
-    ladder=(Step(Channel.EMAIL),),
+    ladder=(Step(EMAIL),),
 )
 JOB = Job(id=job_id(NOTIFICATION.id, 0), step=0, notification=NOTIFICATION, due_ms=NOW_MS)
 CLAIMED = Claimed(JOB, "token", attempt=0, unknown=False, claims=0, lease_until_ms=NOW_MS + 30_000)
@@ -81,15 +82,15 @@ class Queue:
 class Scripted:
     """A channel that fails as told, before or after its point of no return."""
 
-    name = Channel.EMAIL
+    name = EMAIL
     resends_unknown = True
 
     def __init__(self, early: Exception | None = None, late: Exception | None = None) -> None:
         self._early = early
         self._late = late
 
-    def address(self, person: Person) -> str | None:
-        return person.email
+    async def addresses(self, people: Sequence[Person]) -> list[str | None]:
+        return [person.email for person in people]
 
     async def send(self, notification: Notification, person: Person, *, address: str, committing: Committing) -> str:
         if self._early:
@@ -114,7 +115,7 @@ class Suppressions:
 async def said(channel: Scripted, queue: Queue | None = None) -> list[str]:
     queue = queue or Queue()
     performer = Performer(
-        channels={Channel.EMAIL: channel},
+        channels={EMAIL: channel},
         jobs=queue,
         suppressions=Suppressions(),
         limits=Limits(),

@@ -1,13 +1,14 @@
 import msgspec
 import pytest
 
+from hub.domain.channels import EMAIL
 from hub.domain.contexts import variables_of
 from hub.domain.decisions import Aggregate, AggregateKind, Decision, Erase, Link, Outcome, Precedent
 from hub.domain.dispatch import Touch, made_up_for, touches
 from hub.domain.envelope import Event
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import OrderId, ShipmentId, UserId
-from hub.domain.notifications import Channel, Lane, Notification, Step
+from hub.domain.notifications import Lane, Notification, Step
 from tests.shop import EUR_20, NOON_MS, event, order_placed, shipment_created
 from tests.world import HOUR_MS, World
 
@@ -258,7 +259,7 @@ def test_a_failed_payment_is_critical_and_quick() -> None:
     (notification,) = world.tell(STORY[2]).notifications
 
     assert (notification.lane, notification.category, notification.user) == (Lane.CRITICAL, "payments", "mia")
-    assert notification.ladder == (Step(Channel.EMAIL, 15.0),)
+    assert notification.ladder == (Step(EMAIL, 15.0),)
     assert notification.context["reason"] == "card declined"
 
 

@@ -1,9 +1,9 @@
 from typing import Any
 
+from hub.domain.channels import EMAIL, SMS
 from hub.domain.decisions import Aggregate, AggregateKind, Outcome
 from hub.domain.dispatch import ABSENT
 from hub.domain.ids import UserId
-from hub.domain.notifications import Channel
 from hub.domain.people import Person, person_of
 from tests.shop import event
 from tests.world import World
@@ -47,7 +47,7 @@ def test_consent_is_kept_for_each_channel_by_itself() -> None:
     update(world, at_s=1, consent={"sms": {"granted": False}})
 
     consent = person(world).consent
-    assert {channel: word.granted for channel, word in consent.items()} == {Channel.EMAIL: True, Channel.SMS: False}
+    assert {channel: word.granted for channel, word in consent.items()} == {EMAIL: True, SMS: False}
 
 
 def test_a_version_beats_the_clock() -> None:

@@ -1,9 +1,10 @@
 import pytest
 
+from hub.domain.channels import BUILT_IN, EMAIL, SMS, Channel
 from hub.domain.contexts import TEMPLATES, sample_context, variables_of
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
-from hub.domain.notifications import Channel, Lane, Step
+from hub.domain.notifications import Lane, Step
 from hub.domain.playbook import Playbook, load_playbook
 from hub.domain.rules import Rule
 from tests.world import DEFAULT_PLAYBOOK, default_playbook
@@ -43,7 +44,7 @@ def test_a_rule_with_a_known_name_replaces_only_the_fields_it_gives() -> None:
     before = rule(default_playbook(), "order-packed")
     after = rule(loaded('[rules.order-packed]\nladder = [{ channel = "sms", after = "2h" }]'), "order-packed")
 
-    assert after.ladder == (Step(Channel.SMS, 7_200.0),)
+    assert after.ladder == (Step(SMS, 7_200.0),)
     assert (after.on, after.template, after.expires_s) == (before.on, before.template, before.expires_s)
 
 
@@ -51,7 +52,7 @@ def test_a_rule_with_a_new_name_is_added_with_the_defaults() -> None:
     playbook = loaded(RULE)
 
     assert len(playbook.rules) == len(default_playbook().rules) + 1
-    assert rule(playbook, "my-rule").ladder == (Step(Channel.EMAIL, 60.0),)
+    assert rule(playbook, "my-rule").ladder == (Step(EMAIL, 60.0),)
     assert [rule.name for rule in playbook.rules_for("order.packed")] == ["order-packed", "my-rule"]
 
 
@@ -60,7 +61,7 @@ def test_own_defaults_hold_for_every_rule_that_does_not_say_otherwise() -> None:
 
     assert rule(playbook, "order-placed").ladder == ()
     assert rule(playbook, "order-placed").expires_s is None
-    assert rule(playbook, "payment-failed").ladder == (Step(Channel.EMAIL, 15.0),)
+    assert rule(playbook, "payment-failed").ladder == (Step(EMAIL, 15.0),)
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_with_what_to_write() -> None:
@@ -140,3 +141,11 @@ def test_a_collapse_key_of_known_variables_is_taken() -> None:
 
 def test_sample_contexts_are_complete() -> None:
     assert sample_context("payment.failed").keys() == {variable.name for variable in variables_of("payment.failed")}
+
+
+def test_a_ladder_may_name_a_channel_of_the_installations_own() -> None:
+    own = b'[rules.order-packed]\nladder = [{ channel = "whatsapp" }]'
+    channels = (*BUILT_IN, Channel("whatsapp"))
+    playbook = load_playbook(DEFAULT_PLAYBOOK, own, files=("default.toml", "own.toml"), channels=channels)
+
+    assert rule(playbook, "order-packed").ladder == (Step(Channel("whatsapp")),)

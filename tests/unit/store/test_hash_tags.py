@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from hub.domain.channels import EMAIL
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Precedent, Publication
 from hub.domain.directives import UnsubscribeUser, Whose
 from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
-from hub.domain.notifications import Channel, EntryState, InboxEntry, Job, Lane, Notification, Step
+from hub.domain.notifications import EntryState, InboxEntry, Job, Lane, Notification, Step
 from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.directives import Directives
@@ -49,7 +50,7 @@ AFTER_SHIPMENT = Change(
 )
 ENTRY = InboxEntry(NotificationId("n1"), "order.packed", "orders", "T", "B", 5)
 NOTIFICATION = Notification(
-    NotificationId("n1"), USER, RuleName("r"), "t", "c", Lane.CRITICAL, TemplateName("t"), {}, 5, (Step(Channel.EMAIL),)
+    NotificationId("n1"), USER, RuleName("r"), "t", "c", Lane.CRITICAL, TemplateName("t"), {}, 5, (Step(EMAIL),)
 )
 JOB = Job(JobId("n1:0"), 0, NOTIFICATION, 0)
 CLAIMED = Claimed(JOB, "token", 0, unknown=False, claims=0, lease_until_ms=0)
@@ -94,7 +95,7 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "letter": lambda s: s.dead_letters.add_many([LETTER]),
     "letters": lambda s: s.dead_letters.list(),
     "drop": lambda s: s.dead_letters.drop("d"),
-    "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, Channel.EMAIL, "delivered")),
+    "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
     "schedule": lambda s: s.jobs.schedule_many([JOB]),
     "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
     "begin": lambda s: s.jobs.begin(CLAIMED),
