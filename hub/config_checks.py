@@ -14,6 +14,7 @@ from hub.domain.permission import SIGNED_IN
 from hub.domain.topics import BUILT_IN
 from hub.observe import REDACTED, without_password
 from hub.settings import Settings
+from hub.store.address import BadAddress, redis_address
 
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
@@ -25,7 +26,7 @@ _Finding = tuple[str, object, str]
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _ranges, _gateway, _token, _brokers, _names, _files):
+    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _names, _files):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -46,7 +47,6 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
         except ValueError:
             yield key, getattr(settings, key), "write host:port, such as 0.0.0.0:8080"
     urls = (
-        ("redis_url", settings.redis_url, ("redis", "rediss", "unix")),
         ("rabbitmq.url", settings.rabbitmq.url, ("amqp", "amqps")),
         ("smtp.url", settings.smtp.url, ("smtp", "smtps", "smtp+starttls")),
         ("public_url", settings.public_url, ("http", "https")),
@@ -56,6 +56,17 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
     for key, url, schemes in urls:
         if url and urlsplit(url).scheme not in schemes:
             yield key, url, f"write a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+
+
+def _redis(settings: Settings) -> Iterator[_Finding]:
+    if settings.redis_url:
+        try:
+            redis_address(settings.redis_url)
+        except BadAddress as error:
+            for problem in error.problems:
+                yield "redis_url", settings.redis_url, problem
+    if not settings.key_prefix.isascii() or any(letter in "{}" or letter.isspace() for letter in settings.key_prefix):
+        yield "key_prefix", settings.key_prefix, "write letters, digits and colons, without braces and spaces"
 
 
 def _ranges(settings: Settings) -> Iterator[_Finding]:

@@ -77,6 +77,7 @@ REQUEST_SECONDS = Histogram(
 STORE_ERRORS = Counter("doorbell_store_errors", "Failed Redis calls that were tried again", ["what"])
 
 _URL_PASSWORD = re.compile(r"(?<=://)([^:@/]*):([^@/]*)@")
+_URL_PASSWORD_OPTION = re.compile(r"(?<=password=)[^&\s'\"]+")
 _CHATTY_LIBRARIES = ("aiokafka", "aiormq", "aio_pika")
 """They log every try of an outage; the consumers' readiness logs its beginning and its end."""
 _CONTACT_FIELDS = frozenset({"email", "phone", "to", "address", "recipient"})
@@ -90,7 +91,7 @@ def masked(contact: str) -> str:
 
 def without_password(text: str) -> str:
     """Return text with the password of every URL in it hidden."""
-    return _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text)
+    return _URL_PASSWORD_OPTION.sub(REDACTED, _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text))
 
 
 def _mask_contacts(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -147,7 +147,10 @@ class Settings(_Section, frozen=True):
     """Health and metrics of `doorbell consume` and `doorbell deliver`; port 0 picks one."""
     workers: int = 1
     redis_url: str = ""
-    """Empty: a private redis-server with its data in `data_dir`."""
+    """`redis://…`, `redis+cluster://host:port,host:port` or `redis+sentinel://host:port,host:port/master-name`.
+
+    Empty: a private redis-server with its data in `data_dir`.
+    """
     key_prefix: str = "db:"
     public_url: str = "http://127.0.0.1:8080"
     """Where people and services reach this hub: the address in the API documents."""

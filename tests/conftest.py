@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from deploy.local import KafkaServer, RabbitServer, RedisServer
+from deploy.local import KafkaServer, RabbitServer, RedisCluster, RedisServer
 from deploy.local.programs import CHROMIUM
 from tests.services import KAFKA_JARS, run_folder, running, unavailable
 
@@ -65,6 +65,19 @@ def redis_server(services_folder: Path) -> Iterator[RedisServer]:
 def redis_url(redis_server: RedisServer) -> str:
     """The URL of the run's Redis."""
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(services_folder: Path) -> Iterator[RedisCluster]:
+    """The run's Redis Cluster of three masters. Do not stop or pause its servers: other tests use it too."""
+    with running(RedisCluster(services_folder / "redis-cluster", node_timeout_ms=15_000)) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def cluster_url(redis_cluster: RedisCluster) -> str:
+    """The URL of the run's Redis Cluster."""
+    return redis_cluster.url
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster, Sentinel
+
+from hub.store.address import Deployment, redis_address
 
 
 @asynccontextmanager
 async def client_of(url: str) -> AsyncIterator[Any]:
     """Yield a client of the deployment that `redis_url` names."""
-    async with Redis.from_url(url) as client:
-        yield client
+    address = redis_address(url)
+    match address.deployment:
+        case Deployment.SERVER:
+            async with Redis.from_url(url, protocol=2) as server:
+                yield server
+        case Deployment.CLUSTER:
+            host, port = address.hosts[0]
+            async with RedisCluster(host, port, protocol=2) as cluster:
+                yield cluster
+        case Deployment.SENTINEL:
+            sentinel = Sentinel(address.hosts)  # type: ignore[no-untyped-call]
+            async with sentinel.master_for(address.master) as master:
+                yield master

@@ -14,19 +14,30 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import psutil
 import pytest
 
-from deploy.local import LocalService, MissingProgramError
+from deploy.local import MissingProgramError
 from deploy.local.service import end_recorded
 
 PROJECT = Path(__file__).parent.parent
 RUNS = PROJECT / ".local" / "tests"
 KAFKA_JARS = PROJECT / ".local" / "kafka-jars"
 
-Service = TypeVar("Service", bound=LocalService)
+
+class StartsAndStops(Protocol):
+    """A service, or several that belong together."""
+
+    def start(self) -> None:
+        """Return when it is ready."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+Service = TypeVar("Service", bound=StartsAndStops)
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -43,6 +54,9 @@ def running(service: Service) -> Iterator[Service]:
         service.start()
     except MissingProgramError as error:
         unavailable(str(error))
+    except BaseException:
+        service.stop()
+        raise
     try:
         yield service
     finally:

@@ -12,6 +12,8 @@ From a shell: ``python -m deploy.local ensure | up | down | status``.
 from deploy.local.errors import DidNotStartError, LocalServiceError, MissingProgramError
 from deploy.local.kafka_server import KafkaServer
 from deploy.local.rabbit_server import RabbitServer
+from deploy.local.redis_cluster import RedisCluster
+from deploy.local.redis_sentinels import RedisSentinels
 from deploy.local.redis_server import RedisServer
 from deploy.local.service import LocalService
 
@@ -22,5 +24,7 @@ __all__ = [
     "LocalServiceError",
     "MissingProgramError",
     "RabbitServer",
+    "RedisCluster",
+    "RedisSentinels",
     "RedisServer",
 ]

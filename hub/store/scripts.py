@@ -10,7 +10,7 @@ Rules for every script in `lua/`:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -19,8 +19,7 @@ from typing import Any, TypeAlias
 import msgspec
 from redis.exceptions import NoScriptError, ResponseError
 
-from hub.domain.errors import StoreUnavailable
-from hub.store.connection import pipelined, read_pipelined
+from hub.store.connection import pipelined, store_errors
 from hub.store.round_trip import Command
 from hub.store.server import Server
 
@@ -34,6 +33,11 @@ class Script(msgspec.Struct, frozen=True):
     name: str
     source: str
     sha: str
+
+    @property
+    def sharded(self) -> Script:
+        """The same script for a cluster: what it publishes goes to the servers of the channel's slot only."""
+        return _sharded(self)
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -55,6 +59,15 @@ class ScriptFailed(RuntimeError):
 def load_script(name: str) -> Script:
     """Read `lua/<name>.lua`."""
     source = _INCLUDE.sub(lambda include: _read(f"include/{include[1]}"), _read(name))
+    return _script(name, source)
+
+
+@cache
+def _sharded(script: Script) -> Script:
+    return _script(script.name, script.source.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'"))
+
+
+def _script(name: str, source: str) -> Script:
     return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -86,29 +99,33 @@ class Scripts:
         if not calls:
             return []
         what = calls[0][0].name
+        if self._server.sharded is None:
+            with store_errors(what):
+                await self._server.decide()
+        if self._server.sharded:
+            calls = [(script.sharded, call) for script, call in calls]
         replies = await pipelined(self._server, [_command(*call) for call in calls], what=what)
         unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
-            # Redis was restarted, failed over or had its scripts flushed. Only what did not run is run again.
-            await self._load({calls[index][0].sha: calls[index][0] for index in unknown}.values())
-            again = await pipelined(self._server, [_command(*calls[index]) for index in unknown], what=what)
+            # Redis was restarted, failed over or had its scripts flushed. Only what did not run is run again, in full:
+            # so it is known from then on to whichever server it went to.
+            whole = [_whole_command(*calls[index]) for index in unknown]
+            again = await pipelined(self._server, whole, what=what)
             for index, reply in zip(unknown, again, strict=True):
                 replies[index] = reply
         for (script, _), reply in zip(calls, replies, strict=True):
             _check(script, reply)
         return replies
 
-    async def _load(self, scripts: Iterable[Script]) -> None:
-        loads = [("SCRIPT", "LOAD", script.source) for script in scripts]
-        await read_pipelined(self._server, loads, what="script load")
-
 
 def _command(script: Script, call: Call) -> Command:
     return ("EVALSHA", script.sha, len(call.keys), *call.keys, *call.args)
 
 
+def _whole_command(script: Script, call: Call) -> Command:
+    return ("EVAL", script.source, len(call.keys), *call.keys, *call.args)
+
+
 def _check(script: Script, reply: Any) -> None:
-    if isinstance(reply, NoScriptError):
-        raise StoreUnavailable(f"{script.name}: Redis lost the script again as soon as it was loaded")
     if isinstance(reply, ResponseError):
         raise ScriptFailed(f"{script.name}: {reply}") from reply

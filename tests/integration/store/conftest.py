@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from hub.domain.channels import EMAIL, SMS
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
@@ -15,13 +15,14 @@ from hub.store.documents import Documents
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
+from hub.store.opening import open_server
 from hub.store.parked import Parked
 from hub.store.presence import Presence
 from hub.store.records import Records
 from hub.store.scripts import Scripts
 from hub.store.server import Server
-from hub.store.single import SingleServer
 from hub.store.topics import Topics
+from tests.redis_client import client_of
 
 
 @dataclass
@@ -34,17 +35,25 @@ class FakeClock:
         return self.now_ms
 
 
+@pytest.fixture(params=["server", "cluster"])
+def deployment_url(request: pytest.FixtureRequest) -> str:
+    """Each test of the store runs on one server and on a cluster."""
+    url: str = request.getfixturevalue("redis_url" if request.param == "server" else "cluster_url")
+    return url
+
+
 @pytest.fixture
-async def server(redis_url: str) -> AsyncIterator[SingleServer]:
-    server = SingleServer(redis_url)
+async def server(deployment_url: str) -> AsyncIterator[Server]:
+    server = open_server(deployment_url)
     yield server
     await server.aclose()
 
 
 @pytest.fixture
-def redis(server: SingleServer) -> Redis:
-    """The same server, for what the store has no words for."""
-    return server.redis
+async def redis(deployment_url: str) -> AsyncIterator[Any]:
+    """redis-py's client of the same deployment, for what the store has no words for."""
+    async with client_of(deployment_url) as client:
+        yield client
 
 
 @pytest.fixture

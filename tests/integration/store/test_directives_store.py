@@ -1,7 +1,6 @@
-from collections.abc import AsyncIterator
+import asyncio
 
 import pytest
-from redis.asyncio import Redis
 
 from hub.domain.directives import DisconnectUser, SubscribeUser, Whose
 from hub.domain.ids import EffectId, Epoch, Topic, UserId
@@ -10,6 +9,7 @@ from hub.store.directives import Directives, Unreadable, read
 from hub.store.keys import Keys
 from hub.store.scripts import Scripts
 from hub.store.server import Server
+from tests.integration.store.hearing import hearing
 
 ANN = Whose(UserId("ann"))
 KICK = DisconnectUser(ANN, 4_001, "go", ("c1",))
@@ -35,19 +35,11 @@ async def test_a_directive_is_written_once_for_its_id(directives: Directives) ->
     assert (await directives.end()).offset == 1
 
 
-@pytest.fixture
-async def listener(redis: Redis, directives: Directives) -> AsyncIterator[list[bytes]]:
-    async with redis.pubsub(ignore_subscribe_messages=False) as pubsub:
-        await pubsub.subscribe(directives.channel)
-        assert (await pubsub.get_message(timeout=5))["type"] == "subscribe"
-        heard: list[bytes] = []
+async def test_who_listens_hears_a_directive_with_its_place(server: Server, directives: Directives) -> None:
+    async with hearing(server, directives.channel) as heard:
         await directives.tell([(EffectId("1"), KICK)], now_ms=5)
-        heard.append((await pubsub.get_message(timeout=5))["data"])
-        yield heard
-
-
-async def test_who_listens_hears_a_directive_with_its_place(listener: list[bytes], directives: Directives) -> None:
-    epoch, offset, _, data = listener[0].split(b":", 3)
+        message = await asyncio.wait_for(heard.get(), 5)
+    epoch, offset, _, data = message.split(b":", 3)
     assert Position(Epoch(epoch.decode()), int(offset)) == await directives.end()
     assert read(data) == KICK
 

@@ -1,6 +1,6 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -8,7 +8,9 @@ from redis.asyncio import Redis
 from hub.domain.ids import Topic, UserId
 from hub.store.keys import Keys
 from hub.store.presence import Attendance, Member, Presence, PresenceStats
+from hub.store.server import Server
 from tests.integration.store.conftest import FakeClock
+from tests.integration.store.hearing import hearing
 
 ROOM = Topic("room:1")
 
@@ -28,25 +30,23 @@ def left(*clients: str, announce: bool = False) -> Attendance:
 class Listener:
     """What the topic's pub/sub channel tells."""
 
-    def __init__(self, pubsub: Any) -> None:
-        self._pubsub = pubsub
+    def __init__(self, heard: asyncio.Queue[bytes]) -> None:
+        self._heard = heard
 
     async def next(self) -> tuple[str, str] | None:
         """Who came ("+") or went ("-"); None where nothing is told."""
-        message = await self._pubsub.get_message(timeout=0.2)
-        if message is None:
+        try:
+            data = await asyncio.wait_for(self._heard.get(), 0.2)
+        except TimeoutError:
             return None
-        data: bytes = message["data"]
         assert data[:1] == b"*"
         return data[1:2].decode(), json.loads(data[2:])["client"]
 
 
 @pytest.fixture
-async def listener(redis: Redis, keys: Keys) -> AsyncIterator[Listener]:
-    async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-        await pubsub.subscribe(keys.topic_channel(ROOM))
-        await pubsub.get_message(timeout=1)
-        yield Listener(pubsub)
+async def listener(server: Server, keys: Keys) -> AsyncIterator[Listener]:
+    async with hearing(server, keys.topic_channel(ROOM)) as heard:
+        yield Listener(heard)
 
 
 async def test_who_is_there_can_be_read_and_counted(presence: Presence) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -7,6 +8,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.store.round_trip import Command
 from hub.store.single import SingleServer
+
+
+@pytest.fixture
+async def server(redis_url: str) -> AsyncIterator[SingleServer]:
+    server = SingleServer(redis_url)
+    yield server
+    await server.aclose()
 
 
 async def test_replies_come_in_the_order_of_the_commands(server: SingleServer) -> None:

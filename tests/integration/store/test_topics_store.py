@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 
 import pytest
@@ -8,7 +9,9 @@ from hub.domain.errors import InputError
 from hub.domain.ids import EffectId, Epoch, Topic
 from hub.domain.topics import Position
 from hub.store.keys import Keys
+from hub.store.server import Server
 from hub.store.topics import Duplicate, Published, StaleRank, Stored, Topics
+from tests.integration.store.hearing import hearing
 
 ORDER = Topic("order:A-1")
 PRICE = Topic("price:P-1")
@@ -31,14 +34,12 @@ async def test_each_topic_counts_for_itself_within_one_batch(topics: Topics) -> 
 
 
 async def test_what_is_published_goes_out_live_in_the_order_of_offsets(
-    topics: Topics, redis: Redis, keys: Keys
+    topics: Topics, server: Server, keys: Keys
 ) -> None:
-    async with redis.pubsub(ignore_subscribe_messages=True) as listener:
-        await listener.subscribe(keys.topic_channel(ORDER))
-        await listener.get_message(timeout=1)
+    async with hearing(server, keys.topic_channel(ORDER)) as heard:
         await topics.publish_many([publication("a"), publication("a"), publication("b", data=b'{"x":"a:b"}')])
         (position,) = await topics.positions([ORDER])
-        messages = [(await listener.get_message(timeout=1))["data"] for _ in range(2)]
+        messages = [await asyncio.wait_for(heard.get(), 1) for _ in range(2)]
     epoch = position.epoch.encode()
     assert messages == [epoch + b':1:7:"a"', epoch + b':2:7:{"x":"a:b"}']
 

@@ -1,6 +1,7 @@
 """What many tasks ask of Redis at the same time travels together, and each gets its own answer."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from hashlib import sha1
 
 import pytest
@@ -8,6 +9,13 @@ import pytest
 from hub.domain.errors import StoreUnavailable
 from hub.store.scripts import Call, Script, ScriptFailed, Scripts
 from hub.store.single import SingleServer
+
+
+@pytest.fixture
+async def server(redis_url: str) -> AsyncIterator[SingleServer]:
+    server = SingleServer(redis_url)
+    yield server
+    await server.aclose()
 
 
 def script(source: str) -> Script:
