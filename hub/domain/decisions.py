@@ -45,6 +45,7 @@ class Publication(msgspec.Struct, frozen=True):
     `kept` False tells only those who are connected now: it gets no offset, and nobody can recover it.
     `dedupe_s` is for how long the id keeps it from going out again, and its sender can ask where it stands; None for
     the installation's window, without asking.
+    `info` is what others see of the client that publishes, as JSON; empty where no client does.
     """
 
     topic: Topic
@@ -54,6 +55,7 @@ class Publication(msgspec.Struct, frozen=True):
     origin_ms: int = 0
     kept: bool = True
     dedupe_s: int | None = None
+    info: bytes = b""
 
 
 class Precedent(msgspec.Struct, frozen=True):

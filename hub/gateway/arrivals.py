@@ -10,17 +10,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from msgspec import Raw
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import Topic
-from hub.domain.topics import Position, TopicKind
+from hub.domain.topics import Namespace, Position, TopicKind
 from hub.gateway.directory import Directory
-from hub.gateway.ports import Page, Topics
+from hub.gateway.ports import Page, Stored, Topics
 from hub.gateway.recovery import Recovery
-from hub.gateway.subscriptions import LiveTopic, Receiver, Subscription
+from hub.gateway.subscriptions import GrantedSubscription, LiveTopic, Receiver, Subscription
 from hub.observe import logger
 from hub.protocol import codes, wire
+from hub.protocol.client_info import decode_info
 from hub.protocol.codes import CommandError
 
 _BATCH = 500
@@ -45,10 +47,38 @@ class Asker(Receiver, Protocol):
         """Take the seats, which are attached already, or the reason why there are none."""
 
 
-class Ask:
-    """One wish for subscriptions: all of them or none. `since` None starts at the present."""
+class Terms(Struct, frozen=True):
+    """What one subscription is. `expires_s` is a Unix time, None for never.
 
-    __slots__ = ("asker", "command_id", "connect", "reject_unrecovered", "since")
+    `ttl_s` is after how many seconds its client shall bring another token, 0 for never.
+    `info` is what a token lets others see of it, `data` what one tells the client.
+    """
+
+    recoverable: bool
+    positioned: bool
+    join_leave: bool = False
+    expires_s: int | None = None
+    ttl_s: int = 0
+    info: Raw | None = None
+    data: Raw | None = None
+
+
+def forced_terms(options: Namespace) -> Terms:
+    """Return what every subscription of a namespace is, whatever is asked for."""
+    recoverable = options.recoverable and options.force_recovery
+    return Terms(recoverable, recoverable or (options.recoverable and options.force_positioning))
+
+
+_NO_TERMS: Mapping[Topic, Terms] = {}
+
+
+class Ask:
+    """One wish for subscriptions: all of them or none. `since` None starts at the present.
+
+    `terms` are of those topics only where they are not the forced ones.
+    """
+
+    __slots__ = ("asker", "command_id", "connect", "reject_unrecovered", "since", "terms")
 
     def __init__(
         self,
@@ -58,12 +88,18 @@ class Ask:
         *,
         connect: bool,
         reject_unrecovered: bool = False,
+        terms: Mapping[Topic, Terms] = _NO_TERMS,
     ) -> None:
         self.asker = asker
         self.command_id = command_id
         self.since = since
         self.connect = connect
         self.reject_unrecovered = reject_unrecovered
+        self.terms = terms
+
+    def terms_of(self, topic: LiveTopic) -> Terms:
+        """Return what the subscription to a topic is to be."""
+        return self.terms.get(topic.name) or forced_terms(topic.options)
 
 
 class Arrivals:
@@ -150,24 +186,48 @@ class Arrivals:
             return await self._topics.read_since(name, start, limit=_PAGE)
 
     def _seat(self, ask: Ask, live: Mapping[Topic, LiveTopic], pages: Mapping[Topic, Page]) -> None:
-        starts = {name: start_of(live[name], since, pages.get(name)) for name, since in ask.since.items()}
+        terms = {name: ask.terms_of(live[name]) for name in ask.since}
+        starts = {
+            name: start_of(live[name], since, pages.get(name), recoverable=terms[name].recoverable)
+            for name, since in ask.since.items()
+        }
         if ask.reject_unrecovered and any(start.was_recovering and not start.recovered for start in starts.values()):
             ask.asker.arrived(ask, codes.unrecoverable_position())
             return
         seats: dict[Topic, tuple[Subscription, wire.SubscribeResult]] = {}
-        for name, result in starts.items():
-            seat = Subscription(ask.asker, live[name], offset=result.offset, server_side=ask.connect)
+        for name, start in starts.items():
+            seat = _seat(ask, live[name], terms[name], offset=start.offset)
             live[name].add(seat)
-            seats[name] = seat, result
+            seats[name] = seat, told(start, terms[name])
         ask.asker.arrived(ask, seats)
         # After the reply: what is missing up to now follows as pushes.
         for seat, _ in seats.values():
             self._recovery.request(seat)
 
 
+def _seat(ask: Ask, topic: LiveTopic, terms: Terms, *, offset: int) -> Subscription:
+    if terms.expires_s is None and terms.info is None:
+        seat = Subscription(ask.asker, topic, offset=offset, server_side=ask.connect)
+    else:
+        seat = GrantedSubscription(
+            ask.asker,
+            topic,
+            offset=offset,
+            server_side=ask.connect,
+            expires_s=terms.expires_s,
+            info=terms.info,
+        )
+    if terms.join_leave:
+        topic.listen(seat)
+    return seat
+
+
 def _plan(ask: Ask, live: Mapping[Topic, LiveTopic]) -> Plan:
     """Return the topics of which a reply needs a page of the stream, with the offset after which it begins."""
-    found = {name: _page_from(live[name], since) for name, since in ask.since.items()}
+    found = {
+        name: _page_from(live[name], since if ask.terms_of(live[name]).recoverable else None)
+        for name, since in ask.since.items()
+    }
     return {name: start for name, start in found.items() if start is not None}
 
 
@@ -182,22 +242,36 @@ def _page_from(topic: LiveTopic, since: Position | None) -> int | None:
     return since.offset
 
 
-def start_of(topic: LiveTopic, since: Position | None, page: Page | None) -> wire.SubscribeResult:
+def told(start: wire.SubscribeResult, terms: Terms) -> wire.SubscribeResult:
+    """Return what a client is told of its start, which is less where it has not asked for more."""
+    if start.epoch and not terms.positioned:
+        start = replace(start, epoch="", offset=0, positioned=False)
+    if terms.ttl_s:
+        start = replace(start, expires=True, ttl=terms.ttl_s)
+    return start if terms.data is None else replace(start, data=terms.data)
+
+
+def start_of(
+    topic: LiveTopic, since: Position | None, page: Page | None, *, recoverable: bool = True
+) -> wire.SubscribeResult:
     """Return where a subscriber starts that knew everything up to `since`.
 
     With `recovered` the publications of the result, and what follows live, join without a hole to what the client had;
-    of a broadcast topic, without the part that has expired.
+    of a broadcast topic, without the part that has expired. Of a latest topic the value that stands is all there is.
     """
     if not topic.recoverable:
         return wire.SubscribeResult("", 0, was_recovering=since is not None)
     publications: tuple[wire.Publication, ...] = ()
+    was_recovering = since is not None
+    since = since if recoverable else None
     recovered = since is not None and _reachable(topic, since)
     # More may have come since it was seen that no page is needed: that follows as pushes.
     offset = since.offset if since is not None and recovered else topic.head
     if page is not None and page.position.epoch == topic.epoch and (page.complete or topic.kind is not TopicKind.LOG):
-        publications = tuple(wire.Publication(Raw(stored.data), stored.offset) for stored in page.publications)
+        publications = tuple(publication_of(stored) for stored in page.publications)
         if topic.kind is TopicKind.LATEST:
             publications = publications[-1:]
+            recovered = since is not None and bool(publications)
         offset = publications[-1].offset if publications else topic.head
     elif page is not None:
         recovered = False
@@ -205,12 +279,18 @@ def start_of(topic: LiveTopic, since: Position | None, page: Page | None) -> wir
     return wire.SubscribeResult(
         topic.epoch,
         offset,
-        recoverable=True,
+        recoverable=recoverable,
         positioned=True,
         publications=publications,
-        was_recovering=since is not None,
+        was_recovering=was_recovering,
         recovered=recovered,
     )
+
+
+def publication_of(stored: Stored) -> wire.Publication:
+    """Return a publication of a stream as a client is told it."""
+    info = decode_info(stored.info) if stored.info else None
+    return wire.Publication(Raw(stored.data), stored.offset, info)
 
 
 def _reachable(topic: LiveTopic, since: Position) -> bool:

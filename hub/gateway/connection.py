@@ -9,28 +9,43 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import assert_never
 
+from msgspec import Raw
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as Parser
 
 from hub.domain.ids import Topic
-from hub.domain.permission import Identity, Role, TokenError, TokenExpired, TokenInvalid
+from hub.domain.permission import ANONYMOUS
 from hub.domain.topics import Position
 from hub.gateway.arrivals import Ask, Seats
-from hub.gateway.audience import topics_of
-from hub.gateway.commands import call, join, read_history
+from hub.gateway.commands import work_of
 from hub.gateway.formats import WebSocketFormat
 from hub.gateway.frames import close_frame, holds_whole_messages, whole_messages
-from hub.gateway.subscriptions import Subscription
-from hub.gateway.worker import Worker
+from hub.gateway.joining import renew
+from hub.gateway.signing_in import identify, one_too_many, sign_in
+from hub.gateway.subscriptions import GrantedSubscription, Subscription
+from hub.gateway.worker import EXPIRY_GRACE_S, Worker
 from hub.observe import logger
 from hub.protocol import codes
 from hub.protocol.codes import CommandError, Disconnect
-from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
+from hub.protocol.effects import (
+    Authenticate,
+    Call,
+    Close,
+    Effect,
+    Join,
+    Leave,
+    Publish,
+    ReadHistory,
+    ReadPresence,
+    Renew,
+    RenewSubscription,
+    Send,
+)
 from hub.protocol.session import Session, State
-from hub.protocol.wire import Message
+from hub.protocol.wire import ClientInfo, Message
 
 _log = logger(__name__)
 _WHOLE = (Opcode.TEXT, Opcode.BINARY)
@@ -38,8 +53,6 @@ _CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
 _SLOW_TIMEOUT_S = 30.0
 """How long a socket may stay full."""
-_EXPIRY_GRACE_S = 2.0
-"""For a refresh that is on its way when the token ends."""
 
 
 def _nowhere(_: bytes) -> None:
@@ -242,16 +255,14 @@ class Connection(asyncio.Protocol):
                     return
                 case Leave(seat):
                     self._worker.leave(seat)
-                case Authenticate(command_id, token, positions):
-                    self._authenticate(command_id, token, positions)
+                case Authenticate():
+                    sign_in(self, self._worker, effect)
                 case Renew(command_id, token):
                     self._renew(command_id, token)
-                case Join():
-                    self._worker.spawn(join(self, self._worker, effect))
-                case ReadHistory():
-                    self._worker.spawn(read_history(self, self._worker, effect))
-                case Call():
-                    self._worker.spawn(call(self, self._worker, effect))
+                case RenewSubscription():
+                    renew(self, self._worker, effect)
+                case Join() | Publish() | ReadHistory() | ReadPresence() | Call():
+                    self._worker.spawn(work_of(self, self._worker, effect))
                 case _:
                     assert_never(effect)
         self._flush(messages)
@@ -272,37 +283,8 @@ class Connection(asyncio.Protocol):
             if isinstance(effect, Leave):
                 self._worker.leave(effect.seat)
 
-    def _authenticate(self, command_id: int, token: str, positions: Mapping[str, Position]) -> None:
-        identity = self._identity(command_id, token)
-        if identity is None:
-            return
-        topics = topics_of(identity)
-        if topics is None:
-            self.perform(self.session.close(codes.INVALID_TOKEN))
-            return
-        self.session.admitted(identity)
-        since: dict[Topic, Position | None] = {topic: positions.get(topic) for topic in topics}
-        self._worker.arrivals.ask(Ask(self, command_id, since, connect=True))
-
-    def _identity(self, command_id: int, token: str) -> Identity | None:
-        """Return whose token it is; or else tell the client, and return None."""
-        try:
-            if not token:
-                self.perform(self.session.refused(command_id, codes.unauthorized()))
-                return None
-            identity = self._worker.access.authenticate(token)
-        except TokenInvalid:
-            self.perform(self.session.close(codes.INVALID_TOKEN))
-        except TokenExpired:
-            self.perform(self.session.refused(command_id, codes.token_expired()))
-        except TokenError:
-            self.perform(self.session.refused(command_id, codes.internal()))
-        else:
-            return identity
-        return None
-
     def _renew(self, command_id: int, token: str) -> None:
-        identity = self._identity(command_id, token)
+        identity = identify(self, self._worker, command_id, token)
         if identity is not None:
             self.perform(self.session.renewed(command_id, identity, unix_s=int(self._worker.unix_s())))
             self._wake()
@@ -311,17 +293,10 @@ class Connection(asyncio.Protocol):
         """Take the subscriptions that were asked for, or the reason why there are none."""
         session = self.session
         if isinstance(outcome, CommandError):
-            if ask.connect:
-                self.perform(session.refused(ask.command_id, outcome))
-            elif not ask.command_id:
-                for topic in ask.since:
-                    session.withheld(topic)
-                _log.warning("subscription_not_granted", topics=[*ask.since], error=str(outcome))
-            else:
-                (topic,) = ask.since
-                self.perform(session.not_joined(ask.command_id, topic, outcome))
+            self._not_arrived(ask, outcome)
             return
-        self._worker.subscriptions += len(outcome)
+        for seat, _ in outcome.values():
+            self._worker.enter(seat)
         if not ask.connect:
             for topic, (seat, start) in outcome.items():
                 if ask.command_id:
@@ -333,7 +308,7 @@ class Connection(asyncio.Protocol):
 
     def _connected(self, ask: Ask, seats: Seats) -> None:
         session = self.session
-        if self._one_too_many():
+        if one_too_many(self, self._worker):
             self.perform(session.close(codes.CONNECTION_LIMIT))
         now_s = self._worker.now_s()
         self.perform(session.connected(ask.command_id, seats, unix_s=int(self._worker.unix_s())))
@@ -343,12 +318,17 @@ class Connection(asyncio.Protocol):
             self._due_s = now_s + self._worker.limits.ping_s * random.uniform(0.2, 1.0)
             self._wake()
 
-    def _one_too_many(self) -> bool:
-        """Say whether the person has as many connections as allowed already. Services have no limit."""
-        limit, identity = self._worker.settings.max_connections_per_user, self.session.identity
-        if not limit or identity is None or not identity.user or identity.role is Role.SERVICE:
-            return False
-        return self._worker.people.count(identity.user) >= limit
+    def _not_arrived(self, ask: Ask, why: CommandError) -> None:
+        session = self.session
+        if ask.connect:
+            self.perform(session.refused(ask.command_id, why))
+            return
+        (topic,) = ask.since
+        if ask.command_id:
+            self.perform(session.not_joined(ask.command_id, topic, why))
+        else:
+            session.withheld(topic)
+            _log.warning("subscription_not_granted", topic=topic, error=str(why))
 
     def subscribe(self, topic: Topic, since: Position | None) -> None:
         """Subscribe the client from the server's side, if it is not subscribed: it is told by a push."""
@@ -366,9 +346,22 @@ class Connection(asyncio.Protocol):
         if subscription.server_side:
             self.perform(self.session.close(codes.INSUFFICIENT_STATE))
         else:
-            self._worker.subscriptions -= 1
-            self._worker.directory.released(subscription.topic)
+            self._worker.leave(subscription)
             self.perform(self.session.ended(subscription.topic.name, codes.UNSUBSCRIBED_INSUFFICIENT))
+
+    def subscription_due(self, subscription: GrantedSubscription) -> None:
+        """End a subscription whose token has ended; its client, if it is still wanted, comes with a new one."""
+        worker = self._worker
+        if subscription.expires_s is None or worker.unix_s() < subscription.expires_s + EXPIRY_GRACE_S:
+            worker.await_end(subscription)
+            return
+        worker.leave(subscription)
+        self.perform(self.session.ended(subscription.topic.name, codes.UNSUBSCRIBED_EXPIRED))
+
+    def seen_as(self, chan_info: Raw | None) -> ClientInfo:
+        """Return what others see of this client, where its subscription has this `chan_info`."""
+        identity = self.session.identity or ANONYMOUS
+        return ClientInfo(identity.user, self.session.client, identity.info, chan_info)
 
     # Time
 
@@ -417,7 +410,7 @@ class Connection(asyncio.Protocol):
         identity = self.session.identity
         if identity is None or identity.expires_s is None:
             return False
-        return self._worker.unix_s() >= identity.expires_s + _EXPIRY_GRACE_S
+        return self._worker.unix_s() >= identity.expires_s + EXPIRY_GRACE_S
 
     def _wake(self) -> None:
         """Be called at the next ping, or when the token ends, whichever is first."""
@@ -426,7 +419,7 @@ class Connection(asyncio.Protocol):
         due_s = self._due_s
         identity = self.session.identity
         if identity is not None and identity.expires_s is not None:
-            left_s = identity.expires_s + _EXPIRY_GRACE_S - self._worker.unix_s()
+            left_s = identity.expires_s + EXPIRY_GRACE_S - self._worker.unix_s()
             due_s = min(due_s, self._worker.now_s() + left_s)
         self._worker.wheel.set(self, due_s)
 

@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from hub.domain.ids import Epoch
 from hub.domain.topics import Position, TopicKind
 from hub.gateway.formats import Format
@@ -19,7 +21,9 @@ from hub.gateway.recovery import Recovery
 from hub.gateway.subscriptions import Broadcast, LiveTopic, Subscription
 from hub.gateway.tally import Tally
 from hub.observe import logger
-from hub.protocol.wire import publication
+from hub.protocol.client_info import decode_info
+from hub.protocol.wire import Attendee, Push, publication
+from hub.store.presence import ATTENDANCE, CAME
 
 _SLICE = 100
 """Sockets written to before others get their turn: about a millisecond."""
@@ -49,13 +53,20 @@ class FanOut:
         self._busy: deque[LiveTopic] = deque()
 
     def receive(self, topic: LiveTopic, message: bytes) -> None:
-        """Take one pub/sub message: `<epoch>:<offset>:<origin_ms>:<data>`, offset 0 where the topic has no history."""
+        """Take one pub/sub message of a topic (`hub.store.topics` and `hub.store.presence` say what there is)."""
         read_s = self._clock_s()
+        if message.startswith(ATTENDANCE):
+            self._attendance(topic, message, read_s)
+            return
         try:
             epoch, offset_text, origin_text, data = message.split(b":", 3)
             position = Position(Epoch(epoch.decode()), int(offset_text))
+            info = None
+            if b"+" in origin_text:
+                origin_text, _, length = origin_text.partition(b"+")
+                info, data = decode_info(data[: int(length)]), data[int(length) :]
             origin_ms = int(origin_text)
-        except ValueError:
+        except (ValueError, msgspec.DecodeError):
             _log.warning("pubsub_message_malformed", namespace_kind=topic.kind)
             return
         if topic.recoverable and position.offset:
@@ -63,12 +74,31 @@ class FanOut:
             self._note(topic, position)
         if not topic.subscribers:
             return
-        push = publication(topic.name, data, position.offset)
+        push = publication(topic.name, data, position.offset, info)
         broadcast = Broadcast(push, position.offset, origin_ms=origin_ms, read_s=read_s)
         if topic.backlog is None and len(topic.subscribers) <= _SLICE:
             self._write(topic, broadcast, topic.subscribers)
             self._done(broadcast)
         else:
+            self._enqueue(topic, broadcast)
+
+    def _attendance(self, topic: LiveTopic, message: bytes, read_s: float) -> None:
+        """Tell who has come or left to those who want to know: at most once, and not to who is slow."""
+        told = topic.told_of_attendance
+        if not told:
+            return
+        try:
+            attendee = Attendee(decode_info(message[len(ATTENDANCE) + 1 :]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            _log.warning("pubsub_message_malformed", namespace_kind=topic.kind)
+            return
+        came = message.startswith(CAME)
+        push = Push(topic.name, join=attendee) if came else Push(topic.name, leave=attendee)
+        broadcast = Broadcast(push, 0, origin_ms=0, read_s=read_s)
+        if topic.backlog is None and len(told) <= _SLICE:
+            self._write(topic, broadcast, [*told])
+        else:
+            broadcast.subscribers = [*told]
             self._enqueue(topic, broadcast)
 
     def _note(self, topic: LiveTopic, position: Position) -> None:
@@ -88,6 +118,11 @@ class FanOut:
                 self._call_soon(self._step)
             self._busy.append(topic)
         backlog = topic.backlog
+        if broadcast.subscribers is not None:
+            # A join or leave, which has its audience from the start. It takes no publication's place.
+            if len(backlog) < _BACKLOG:
+                backlog.append(broadcast)
+            return
         if topic.kind is TopicKind.LATEST and backlog and backlog[-1].subscribers is None:
             backlog.pop()
         elif len(backlog) >= _BACKLOG:

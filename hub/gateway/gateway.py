@@ -26,9 +26,11 @@ from hub.gateway.door import Door, Reception
 from hub.gateway.fanout import FanOut
 from hub.gateway.handshake import Handshake, request_of
 from hub.gateway.heartbeat import Heartbeat
-from hub.gateway.ports import Access, DirectiveLog, Operations, Register, Topics
+from hub.gateway.ports import Access, DirectiveLog, Operations, Presence, Register, Topics
 from hub.gateway.positions import PositionCheck
+from hub.gateway.publisher import Publisher
 from hub.gateway.recovery import Recovery
+from hub.gateway.roll_call import RollCall
 from hub.gateway.steward import Steward
 from hub.gateway.subscriptions import LiveTopic
 from hub.gateway.tally import Tally
@@ -68,6 +70,7 @@ class Gateway:
         topics: Topics,
         directives: DirectiveLog,
         register: Register,
+        presence: Presence,
         http: Callable[[], asyncio.Protocol],
         http_connections: Callable[[], int] = lambda: 0,
         version: str = "",
@@ -87,6 +90,8 @@ class Gateway:
         self._recovery = Recovery(topics, tally)
         self._fan_out = FanOut(self._recovery, tally, call_soon=asyncio.get_running_loop().call_soon)
         self._arrivals = Arrivals(self._directory, topics, self._recovery)
+        self._roll_call = RollCall(presence)
+        self._publisher = Publisher(topics)
         self._check = PositionCheck(
             self._directory, topics, self._recovery, tally, interval_s=settings.position_check_s
         )
@@ -105,6 +110,9 @@ class Gateway:
             directory=self._directory,
             arrivals=self._arrivals,
             recovery=self._recovery,
+            presence=presence,
+            roll_call=self._roll_call,
+            publisher=self._publisher,
             tally=tally,
             wheel=wheel,
         )
@@ -144,12 +152,14 @@ class Gateway:
             self._parts.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._parts
+        await self._roll_call.close()
         await self._pubsub.__aexit__(exc_type, exc, trace)
         self._flush()
 
     async def _run(self) -> None:
+        parts = (self._recovery, self._arrivals, self._check, self._roll_call, self._publisher)
         async with asyncio.TaskGroup() as group:
-            for part in (self._recovery, self._arrivals, self._check, self._steward, self._heartbeat):
+            for part in (*parts, self._steward, self._heartbeat):
                 group.create_task(part.run())
             group.create_task(self._tick())
 

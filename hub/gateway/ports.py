@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from hub.domain.decisions import Publication
 from hub.domain.ids import Epoch, Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.domain.topics import Position
+from hub.store.presence import Attendance
 from hub.store.workers import WorkerFacts
 
 
@@ -51,6 +53,11 @@ class Stored(Protocol):
         """One JSON value."""
         ...
 
+    @property
+    def info(self) -> bytes:
+        """What is seen of the client that has published it (`hub.protocol.client_info`); empty of a service's."""
+        ...
+
 
 class Page(Protocol):
     """Some publications of a topic in offset order."""
@@ -86,6 +93,10 @@ class Topics(Protocol):
         """Return a page of a topic's stream, from its start, its end or `since`."""
         ...
 
+    async def publish_many(self, publications: Sequence[Publication]) -> object:
+        """Publish in order, each at most once for its id. After an error any of them may have gone out."""
+        ...
+
     async def rotate_epoch(self, topic: Topic, old: Epoch) -> object:
         """Give the topic a new epoch if it still has the `old` one."""
         ...
@@ -117,4 +128,34 @@ class Register(Protocol):
 
     async def leave(self, uid: str) -> None:
         """Say that a worker ends."""
+        ...
+
+
+class PresenceStats(Protocol):
+    """How many are there."""
+
+    @property
+    def clients(self) -> int:
+        """Clients."""
+        ...
+
+    @property
+    def users(self) -> int:
+        """Users, each with one client or more."""
+        ...
+
+
+class Presence(Protocol):
+    """Who is subscribed to what, on all workers. Every method raises StoreUnavailable."""
+
+    async def change_many(self, attendances: Sequence[Attendance]) -> None:
+        """Tell who is there and who is not, in order. Telling it twice changes nothing."""
+        ...
+
+    async def members(self, topic: Topic, *, limit: int) -> Mapping[str, bytes]:
+        """Return what is seen of the clients that are there, by client; at most `limit` of them."""
+        ...
+
+    async def stats(self, topic: Topic, *, announce: bool) -> PresenceStats:
+        """Count who is there. With `announce`, tell of those that are found to be gone."""
         ...

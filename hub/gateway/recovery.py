@@ -18,6 +18,7 @@ from hub.gateway.subscriptions import LiveTopic, Subscription
 from hub.gateway.tally import Tally
 from hub.observe import logger
 from hub.protocol import wire
+from hub.protocol.client_info import decode_info
 
 _PAGE = 100
 _WORKERS = 8
@@ -116,7 +117,8 @@ class Recovery:
             publications = publications[-1:]
         written = 0
         for publication in publications:
-            frames = Frames(wire.publication(topic.name, publication.data, publication.offset))
+            info = decode_info(publication.info) if publication.info else None
+            frames = Frames(wire.publication(topic.name, publication.data, publication.offset, info))
             for subscription in ready:
                 if _takes(subscription, publication.offset):
                     subscription.offset = publication.offset

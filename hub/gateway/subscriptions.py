@@ -7,12 +7,15 @@ slow readers, gaps and the loss of Redis comes down to comparing that offset wit
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import Protocol
+
+from msgspec import Raw
 
 from hub.domain.ids import Epoch, Topic
 from hub.domain.topics import Namespace, Position, TopicKind
 from hub.gateway.formats import Format, Frames
-from hub.protocol.wire import Push
+from hub.protocol.wire import ClientInfo, Push
 
 NOWHERE = -1
 UNKNOWN = Epoch("?")
@@ -34,6 +37,12 @@ class Receiver(Protocol):
 
     def insufficient(self, subscription: Subscription) -> None:
         """The subscription has ended because what it missed can no longer be told."""
+
+    def seen_as(self, chan_info: Raw | None) -> ClientInfo:
+        """Return what others see of it in a topic, where its subscription has this `chan_info`."""
+
+    def subscription_due(self, subscription: GrantedSubscription) -> None:
+        """The time of a subscription has come, or may have: set it again if it has not."""
 
 
 class Subscription:
@@ -61,6 +70,38 @@ class Subscription:
         return self.index != NOWHERE and self.offset < self.topic.head and self.topic.recoverable
 
 
+class GrantedSubscription(Subscription):
+    """A subscription that a token has opened, or put something to. `expires_s` is a Unix time, None for never."""
+
+    __slots__ = ("expires_s", "info", "slot")
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        topic: LiveTopic,
+        *,
+        offset: int,
+        server_side: bool,
+        expires_s: int | None,
+        info: Raw | None,
+    ) -> None:
+        super().__init__(receiver, topic, offset=offset, server_side=server_side)
+        self.expires_s = expires_s
+        self.info = info
+        self.slot = -1
+        """Its place in the timer wheel, which only one that expires has."""
+
+    def on_time(self, now_s: float) -> None:
+        """The wheel has come round."""
+        self.receiver.subscription_due(self)
+
+
+def seen_of(subscription: Subscription) -> ClientInfo:
+    """Return what others see of a subscription's client in its topic."""
+    info = subscription.info if isinstance(subscription, GrantedSubscription) else None
+    return subscription.receiver.seen_as(info)
+
+
 class Broadcast(Frames):
     """One publication on its way to the subscribers there were when its turn came."""
 
@@ -86,7 +127,9 @@ class LiveTopic:
         "head",
         "idle_since_s",
         "kind",
+        "listeners",
         "name",
+        "options",
         "pins",
         "recoverable",
         "subscribers",
@@ -94,6 +137,7 @@ class LiveTopic:
 
     def __init__(self, name: Topic, options: Namespace) -> None:
         self.name = name
+        self.options = options
         self.kind: TopicKind = options.kind
         self.recoverable = options.recoverable
         self.epoch: Epoch = UNKNOWN
@@ -103,6 +147,8 @@ class LiveTopic:
         self.backlog: deque[Broadcast] | None = None
         self.behind: set[Subscription] | None = None
         """Subscriptions that are being caught up; None while there are none."""
+        self.listeners: set[Subscription] | None = None
+        """Those that have asked to be told who comes and goes; None where nobody has."""
         self.pins = 0
         """Joins under way: keeps the topic from being left."""
         self.entered = False
@@ -118,6 +164,17 @@ class LiveTopic:
     def position(self) -> Position:
         """Its epoch and head."""
         return Position(self.epoch, self.head)
+
+    @property
+    def told_of_attendance(self) -> Collection[Subscription]:
+        """Those that are told who comes and goes."""
+        return self.subscribers if self.options.force_push_join_leave else self.listeners or ()
+
+    def listen(self, subscription: Subscription) -> None:
+        """Tell a subscription who comes and goes."""
+        if self.listeners is None:
+            self.listeners = set()
+        self.listeners.add(subscription)
 
     def heard_of(self, position: Position) -> bool:
         """Take note of a position. Return False if it is of another life of the stream: the caller decides then."""
@@ -150,3 +207,5 @@ class LiveTopic:
             last.index = index
         if self.behind is not None:
             self.behind.discard(subscription)
+        if self.listeners is not None:
+            self.listeners.discard(subscription)

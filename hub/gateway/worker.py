@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 from websockets.protocol import OPEN, SERVER
 from websockets.protocol import Protocol as Parser
 
+from hub.domain.ids import EffectId
 from hub.gateway.addresses import Addresses
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.directory import Directory
 from hub.gateway.people import People
-from hub.gateway.ports import Access, Operations, Topics
+from hub.gateway.ports import Access, Operations, Presence, Topics
+from hub.gateway.publisher import Publisher
 from hub.gateway.recovery import Recovery
-from hub.gateway.subscriptions import Subscription
+from hub.gateway.roll_call import RollCall
+from hub.gateway.subscriptions import GrantedSubscription, Subscription
 from hub.gateway.tally import Tally
 from hub.gateway.wheel import Wheel
 from hub.observe import logger
@@ -29,6 +32,8 @@ from hub.settings import Gateway as Settings
 if TYPE_CHECKING:
     from hub.gateway.connection import Connection
 
+EXPIRY_GRACE_S = 2.0
+"""For a refresh that is on its way when a token ends."""
 _log = logger(__name__)
 
 
@@ -71,6 +76,9 @@ class Worker:
         directory: Directory,
         arrivals: Arrivals,
         recovery: Recovery,
+        presence: Presence,
+        roll_call: RollCall,
+        publisher: Publisher,
         tally: Tally,
         wheel: Wheel,
         unix_s: Callable[[], float] = time.time,
@@ -83,6 +91,9 @@ class Worker:
         self.directory = directory
         self.arrivals = arrivals
         self.recovery = recovery
+        self.presence = presence
+        self.roll_call = roll_call
+        self.publisher = publisher
         self.tally = tally
         self.wheel = wheel
         self.unix_s = unix_s
@@ -94,6 +105,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self.name = secrets.token_hex(5)
         self._clients = itertools.count(1)
+        self._publications = itertools.count(1)
 
     def now_s(self) -> float:
         """Return the monotonic time that the wheel runs on."""
@@ -102,6 +114,10 @@ class Worker:
     def client_id(self) -> str:
         """Return a name for a new connection, unique among all workers."""
         return f"{self.name}-{next(self._clients):x}"
+
+    def publication_id(self) -> EffectId:
+        """Return an id for a client's publication, unique among all workers."""
+        return EffectId(f"{self.name}.{next(self._publications):x}")
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something for a connection. Connections bound how much of it there is; failures are logged."""
@@ -114,12 +130,33 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("connection_task_failed", exc_info=error)
 
+    def enter(self, seat: Subscription) -> None:
+        """Take note of a subscription that has been made."""
+        self.subscriptions += 1
+        if seat.topic.options.attended:
+            self.roll_call.came(seat)
+        if isinstance(seat, GrantedSubscription):
+            self.await_end(seat)
+
+    def await_end(self, seat: GrantedSubscription) -> None:
+        """Have a subscription's receiver called when its time comes, if it has one."""
+        if seat.expires_s is None:
+            self.wheel.clear(seat)
+        else:
+            self.wheel.set(seat, self.now_s() + seat.expires_s + EXPIRY_GRACE_S - self.unix_s())
+
     def leave(self, seat: object) -> None:
-        """Take a subscription out of its topic."""
-        if isinstance(seat, Subscription):
-            self.subscriptions -= 1
-            seat.topic.remove(seat)
-            self.directory.released(seat.topic)
+        """Take a subscription out of its topic, if it is still there, and forget it."""
+        if not isinstance(seat, Subscription):
+            return
+        self.subscriptions -= 1
+        topic = seat.topic
+        topic.remove(seat)
+        if topic.options.attended:
+            self.roll_call.left(seat)
+        if isinstance(seat, GrantedSubscription):
+            self.wheel.clear(seat)
+        self.directory.released(topic)
 
     async def stop(self) -> None:
         """Cancel what still runs for connections."""

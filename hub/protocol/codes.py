@@ -110,6 +110,7 @@ INVALID_TOKEN = Disconnect(3500, "invalid token")
 BAD_REQUEST = Disconnect(3501, "bad request")
 STALE = Disconnect(3502, "stale")
 CONNECTION_LIMIT = Disconnect(3504, "connection limit")
+CHANNEL_LIMIT = Disconnect(3505, "channel limit")
 INAPPROPRIATE_PROTOCOL = Disconnect(3506, "inappropriate protocol")
 
 # Close codes of RFC 6455, section 7.4.1.
@@ -118,3 +119,4 @@ MESSAGE_TOO_BIG = Disconnect(1009, "message too big")
 
 UNSUBSCRIBED_BY_SERVER = Unsubscribed(2000, "server unsubscribe")
 UNSUBSCRIBED_INSUFFICIENT = Unsubscribed(2500, "insufficient state")
+UNSUBSCRIBED_EXPIRED = Unsubscribed(2501, "subscription expired")

@@ -27,12 +27,19 @@ class Authenticate(Struct, frozen=True):
 
 
 class Join(Struct, frozen=True):
-    """Subscribe to a topic if permitted, then call `joined` or `not_joined`. `since` None starts at the present."""
+    """Subscribe to a topic if permitted, then call `joined` or `not_joined`. `since` None starts at the present.
+
+    With a `token`, it alone decides. `recoverable`, `positioned` and `join_leave` are wishes.
+    """
 
     id: int
     topic: Topic
-    since: Position | None
-    reject_unrecovered: bool
+    since: Position | None = None
+    token: str = ""
+    recoverable: bool = False
+    positioned: bool = False
+    join_leave: bool = False
+    reject_unrecovered: bool = False
 
 
 class Leave(Struct, frozen=True):
@@ -50,7 +57,25 @@ class ReadHistory(Struct, frozen=True):
     limit: int
     reverse: bool
     subscribed: bool
-    """Whether the connection is subscribed, and so need not be asked for its permission again."""
+    """Whether the connection is subscribed, on which its permission may depend."""
+
+
+class ReadPresence(Struct, frozen=True):
+    """Read who is subscribed to a topic, or with `stats` only how many they are, then call `answered`."""
+
+    id: int
+    topic: Topic
+    stats: bool
+    subscribed: bool
+
+
+class Publish(Struct, frozen=True):
+    """Publish on a topic if permitted, then call `answered`. Publications of one client keep their order."""
+
+    id: int
+    topic: Topic
+    data: bytes
+    subscribed: bool
 
 
 class Call(Struct, frozen=True):
@@ -68,10 +93,21 @@ class Renew(Struct, frozen=True):
     token: str
 
 
+class RenewSubscription(Struct, frozen=True):
+    """Check a fresh token of the subscription that has this `seat`, then call `subscription_renewed` or `refused`."""
+
+    id: int
+    topic: Topic
+    token: str
+    seat: object
+
+
 class Close(Struct, frozen=True):
     """End the connection."""
 
     why: Disconnect
 
 
-Effect = Send | Authenticate | Join | Leave | ReadHistory | Call | Renew | Close
+Effect = (
+    Send | Authenticate | Join | Leave | ReadHistory | ReadPresence | Publish | Call | Renew | RenewSubscription | Close
+)

@@ -17,13 +17,13 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hub.domain.ids import Epoch, Topic
+from hub.domain.ids import Topic
 from hub.domain.permission import Identity
-from hub.domain.topics import Position, is_valid
-from hub.protocol import codes, wire
+from hub.domain.topics import Position
+from hub.protocol import codes, requests, wire
 from hub.protocol.codec import Malformed
 from hub.protocol.codes import CommandError, Disconnect, Unsubscribed
-from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
+from hub.protocol.effects import Authenticate, Close, Effect, Join, Leave, RenewSubscription, Send
 from hub.protocol.wire import Command, Error, Push, Reply, UnsubscribePush
 
 Seat = TypeVar("Seat")
@@ -33,7 +33,6 @@ _MAX_ID = 2**32 - 1
 _DONE = wire.Done()
 _BY_SERVER = 0
 """In place of a command's id, for a subscription that the server is making."""
-_MAX_METHOD = 128
 
 
 class State(IntEnum):
@@ -54,10 +53,20 @@ class Limits(Struct, frozen=True):
     max_server_subscriptions: int = 8
     max_commands_per_second: int = 100
     max_inflight: int = 32
-    """Calls and history reads that may be worked on at once."""
+    """Calls, publications and reads that may be worked on at once."""
     max_history: int = 500
     expiry_margin_s: int = 10
     """How long before its token expires a client is told to bring a new one."""
+
+    def refresh_in_s(self, expires_s: int | None, unix_s: int) -> int:
+        """Return after how many seconds a client shall bring a new token for what ends at `expires_s`; 0 for never.
+
+        Before the end, as the SDKs begin only when the time is up.
+        """
+        if expires_s is None:
+            return 0
+        left = expires_s - unix_s
+        return max(1, left - min(self.expiry_margin_s, max(1, left // 4)))
 
 
 class Session(Generic[Seat]):
@@ -138,19 +147,10 @@ class Session(Generic[Seat]):
     def _connected(self, command: Command) -> list[Effect]:
         if command.id == 0:
             return self._without_reply(command)
-        if command.rpc is not None:
-            return self._call(command.id, command.rpc)
-        if command.subscribe is not None:
-            return self._subscribe(command.id, command.subscribe)
-        if command.unsubscribe is not None:
-            return self._unsubscribe(command.id, Topic(command.unsubscribe.channel))
-        if command.history is not None:
-            return self._history(command.id, command.history)
-        if command.refresh is not None:
-            return self._refresh(command.id, command.refresh.token)
-        if command.ping is not None:
-            return [_reply(Reply(command.id, ping=_DONE))]
-        return self._refuse_by_kind(command)
+        try:
+            return self._carry_out(command)
+        except CommandError as error:
+            return [_error(command.id, error)]
 
     def _without_reply(self, command: Command) -> list[Effect]:
         """A pong, or a message that wants no answer: those are dropped, for nobody here listens to them."""
@@ -158,29 +158,47 @@ class Session(Generic[Seat]):
             return []
         return self.close(codes.BAD_REQUEST)
 
-    def _refuse_by_kind(self, command: Command) -> list[Effect]:
+    def _carry_out(self, command: Command) -> list[Effect]:
+        if command.rpc is not None:
+            return self._admit(requests.call(command.id, command.rpc))
+        if command.publish is not None:
+            subscribed = self._subscribed(command.publish.channel)
+            return self._admit(requests.publish(command.id, command.publish, subscribed=subscribed))
+        if command.subscribe is not None:
+            return self._subscribe(requests.join(command.id, command.subscribe))
+        if command.unsubscribe is not None:
+            return self._unsubscribe(command.id, Topic(command.unsubscribe.channel))
+        if command.history is not None:
+            subscribed, limit = self._subscribed(command.history.channel), self._limits.max_history
+            return self._admit(requests.history(command.id, command.history, subscribed=subscribed, limit=limit))
+        return self._carry_out_rarer(command)
+
+    def _carry_out_rarer(self, command: Command) -> list[Effect]:
+        if command.refresh is not None:
+            return [requests.refresh(command.id, command.refresh)]
+        if command.sub_refresh is not None:
+            return self._refresh_subscription(command.id, command.sub_refresh)
+        if (asked := command.presence or command.presence_stats) is not None:
+            subscribed, stats = self._subscribed(asked.channel), command.presence is None
+            return self._admit(requests.presence(command.id, asked, stats=stats, subscribed=subscribed))
+        if command.ping is not None:
+            return [_reply(Reply(command.id, ping=_DONE))]
         if command.connect is not None:
             return self.close(codes.BAD_REQUEST)
-        if command.publish is not None:
-            return [_error(command.id, codes.permission_denied())]
-        if command.presence is not None or command.presence_stats is not None or command.sub_refresh is not None:
-            return [_error(command.id, codes.not_available())]
         if command.send is not None:
             return []
-        return [_error(command.id, codes.method_not_found())]
+        raise codes.method_not_found()
 
-    def _subscribe(self, command_id: int, request: wire.SubscribeRequest) -> list[Effect]:
-        topic = Topic(request.channel)
-        if not topic:
-            return [_error(command_id, codes.bad_request())]
-        if not is_valid(topic):
-            return [_error(command_id, codes.unknown_channel())]
-        if topic in self.subscriptions:
-            return [_error(command_id, codes.already_subscribed())]
+    def _subscribed(self, channel: str) -> bool:
+        return not isinstance(self.subscriptions.get(Topic(channel), 0), int)
+
+    def _subscribe(self, join: Join) -> list[Effect]:
+        if join.topic in self.subscriptions:
+            raise codes.already_subscribed()
         if len(self.subscriptions) >= self._limits.max_subscriptions + self._limits.max_server_subscriptions:
-            return [_error(command_id, codes.limit_exceeded())]
-        self.subscriptions[topic] = command_id
-        return [Join(command_id, topic, _since(request), bool(request.flag & wire.REJECT_UNRECOVERED))]
+            raise codes.limit_exceeded()
+        self.subscriptions[join.topic] = join.id
+        return [join]
 
     def _unsubscribe(self, command_id: int, topic: Topic) -> list[Effect]:
         # Success also where there was nothing: an SDK that gets an error here drops its whole connection.
@@ -188,36 +206,21 @@ class Session(Generic[Seat]):
         done = _reply(Reply(command_id, unsubscribe=_DONE))
         return [done] if seat is None or isinstance(seat, int) else [Leave(seat), done]
 
-    def _history(self, command_id: int, request: wire.HistoryRequest) -> list[Effect]:
-        topic = Topic(request.channel)
-        if not is_valid(topic):
-            return [_error(command_id, codes.bad_request() if not topic else codes.unknown_channel())]
-        if request.since is not None and request.since.offset < 0:
-            return [_error(command_id, codes.bad_request())]
-        if not self._admit():
-            return [_error(command_id, codes.too_many_requests())]
-        limit = min(request.limit, self._limits.max_history) if request.limit >= 0 else self._limits.max_history
-        since = None if request.since is None else _position(request.since.epoch, request.since.offset)
-        subscribed = not isinstance(self.subscriptions.get(topic, 0), int)
-        return [ReadHistory(command_id, topic, since, limit, request.reverse, subscribed)]
+    def _refresh_subscription(self, command_id: int, request: wire.SubRefreshRequest) -> list[Effect]:
+        topic = requests.topic(request.channel)
+        seat = self.subscriptions.get(topic, 0)
+        if isinstance(seat, int):
+            raise codes.permission_denied()
+        if not request.token:
+            raise codes.bad_request()
+        return [RenewSubscription(command_id, topic, request.token, seat)]
 
-    def _call(self, command_id: int, request: wire.RpcRequest) -> list[Effect]:
-        if not request.method:
-            return [_error(command_id, codes.bad_request())]
-        if len(request.method) > _MAX_METHOD:
-            return [_error(command_id, codes.method_not_found())]
-        if not self._admit():
-            return [_error(command_id, codes.too_many_requests())]
-        return [Call(command_id, request.method, bytes(request.data))]
-
-    def _refresh(self, command_id: int, token: str) -> list[Effect]:
-        return [Renew(command_id, token)] if token else [_error(command_id, codes.bad_request())]
-
-    def _admit(self) -> bool:
+    def _admit(self, work: Effect) -> list[Effect]:
+        """Let something begin that takes a while, unless too much of it is under way."""
         if self._inflight >= self._limits.max_inflight:
-            return False
+            raise codes.too_many_requests()
         self._inflight += 1
-        return True
+        return [work]
 
     # What becomes of the effects
 
@@ -233,7 +236,7 @@ class Session(Generic[Seat]):
             return [Leave(seat) for seat, _ in seats.values()]
         self.state = State.CONNECTED
         self.subscriptions.update({topic: seat for topic, (seat, _) in seats.items()})
-        ttl = self._ttl(self.identity, unix_s)
+        ttl = self._limits.refresh_in_s(self.identity.expires_s, unix_s)
         result = wire.ConnectResult(
             self.client,
             self._limits.version,
@@ -250,7 +253,7 @@ class Session(Generic[Seat]):
         return effects
 
     def refused(self, command_id: int, error: CommandError) -> list[Effect]:
-        """A connect or refresh command failed. After a refused connect the client may try again."""
+        """A connect, refresh or sub_refresh command failed. After a refused connect the client may try again."""
         if self.state is State.CONNECTING:
             self.state = State.OPEN
             self.identity = None
@@ -264,9 +267,15 @@ class Session(Generic[Seat]):
         if identity.user != self.identity.user:
             return self.close(codes.INVALID_TOKEN)
         self.identity = identity
-        ttl = self._ttl(identity, unix_s)
+        ttl = self._limits.refresh_in_s(identity.expires_s, unix_s)
         result = wire.RefreshResult(self.client, self._limits.version, expires=ttl > 0, ttl=ttl)
         return [_reply(Reply(command_id, refresh=result))]
+
+    def subscription_renewed(self, command_id: int, ttl: int) -> list[Effect]:
+        """A fresh subscription token is good; `ttl` is after how many seconds the next one is wanted, 0 for never."""
+        if self.state is not State.CONNECTED:
+            return []
+        return [_reply(Reply(command_id, sub_refresh=wire.SubRefreshResult(expires=ttl > 0, ttl=ttl)))]
 
     def joined(self, command_id: int, topic: Topic, seat: Seat, start: wire.SubscribeResult) -> list[Effect]:
         """A subscription stands, unless the client has changed its mind meanwhile."""
@@ -282,7 +291,7 @@ class Session(Generic[Seat]):
         return [_error(command_id, error)] if self.state is State.CONNECTED else []
 
     def answered(self, reply: Reply | CommandError, command_id: int) -> list[Effect]:
-        """A call or a history read is done."""
+        """A call, a publication or a read is done."""
         self._inflight -= 1
         if self.state is not State.CONNECTED:
             return []
@@ -338,7 +347,7 @@ class Session(Generic[Seat]):
         if self.state is not State.CONNECTED or self.identity is None:
             return []
         self.identity = replace(self.identity, expires_s=expires_s)
-        ttl = self._ttl(self.identity, unix_s)
+        ttl = self._limits.refresh_in_s(expires_s, unix_s)
         return [_push(Push(refresh=wire.RefreshPush(expires=ttl > 0, ttl=ttl)))]
 
     def close(self, why: Disconnect) -> list[Effect]:
@@ -354,13 +363,6 @@ class Session(Generic[Seat]):
         self.subscriptions = {}
         self._held = None
         return [Leave(seat) for seat in seats]
-
-    def _ttl(self, identity: Identity, unix_s: int) -> int:
-        """Seconds after which the client shall refresh: before the end, as the SDKs begin only when the time is up."""
-        if identity.expires_s is None:
-            return 0
-        left = identity.expires_s - unix_s
-        return max(1, left - min(self._limits.expiry_margin_s, max(1, left // 4)))
 
 
 _PONG = Command()
@@ -378,13 +380,6 @@ def _error(command_id: int, error: CommandError) -> Send:
     return Send(Reply(command_id, error=Error(error.code, error.message, error.temporary)))
 
 
-def _position(epoch: str, offset: int) -> Position:
-    return Position(Epoch(epoch), offset)
-
-
-def _since(request: wire.SubscribeRequest) -> Position | None:
-    return _position(request.epoch, max(0, request.offset)) if request.recover else None
-
-
 def _positions(request: wire.ConnectRequest) -> dict[str, Position]:
-    return {name: _position(sub.epoch, max(0, sub.offset)) for name, sub in request.subs.items() if sub.recover}
+    subs = request.subs.items()
+    return {name: position for name, sub in subs if (position := requests.since(sub)) is not None}

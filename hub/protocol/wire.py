@@ -1,6 +1,6 @@
 """The messages of the Centrifuge client protocol (JSON), version 2: `definitions/client.proto` of centrifugal/protocol.
 
-Fields we do not serve (delta, presence of joins and leaves, maps, tag filters) are left out: decoding ignores them.
+Fields we do not serve (delta, maps, tag filters) are left out: decoding ignores them.
 `bytes` fields of the definition are embedded JSON values here.
 """
 
@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 EMPTY_JSON = Raw(b"null")
+_ABSENT = Raw()
 
 
 class _Received(Struct, frozen=True, gc=False):
@@ -28,12 +29,16 @@ class ConnectRequest(_Received, frozen=True):
 
 
 class SubscribeRequest(_Received, frozen=True):
-    """`recover` asks for everything after `offset` of `epoch`."""
+    """`recover` asks for everything after `offset` of `epoch`; `token` opens channels that want one."""
 
     channel: str = ""
+    token: str = ""
     recover: bool = False
     epoch: str = ""
     offset: int = 0
+    positioned: bool = False
+    recoverable: bool = False
+    join_leave: bool = False
     flag: int = 0
 
 
@@ -42,9 +47,23 @@ REJECT_UNRECOVERED = 2
 
 
 class ChannelRequest(_Received, frozen=True):
-    """A command about one channel: unsubscribe, publish, presence, presence_stats, sub_refresh."""
+    """A command about one channel: unsubscribe, presence, presence_stats."""
 
     channel: str = ""
+
+
+class PublishRequest(_Received, frozen=True):
+    """One publication of the client's own; no `data` at all is a mistake."""
+
+    channel: str = ""
+    data: Raw = _ABSENT
+
+
+class SubRefreshRequest(_Received, frozen=True):
+    """A fresh subscription token."""
+
+    channel: str = ""
+    token: str = ""
 
 
 class StreamPosition(_Received, frozen=True):
@@ -87,7 +106,7 @@ class Command(_Received, frozen=True):
     connect: ConnectRequest | None = None
     subscribe: SubscribeRequest | None = None
     unsubscribe: ChannelRequest | None = None
-    publish: ChannelRequest | None = None
+    publish: PublishRequest | None = None
     presence: ChannelRequest | None = None
     presence_stats: ChannelRequest | None = None
     history: HistoryRequest | None = None
@@ -95,7 +114,7 @@ class Command(_Received, frozen=True):
     send: Empty | None = None
     rpc: RpcRequest | None = None
     refresh: RefreshRequest | None = None
-    sub_refresh: ChannelRequest | None = None
+    sub_refresh: SubRefreshRequest | None = None
 
 
 class Error(_Sent, frozen=True):
@@ -106,15 +125,28 @@ class Error(_Sent, frozen=True):
     temporary: bool = False
 
 
+class ClientInfo(_Sent, frozen=True):
+    """What others see of a client in a channel. `conn_info` comes with its connection, `chan_info` with its token."""
+
+    user: str = ""
+    client: str = ""
+    conn_info: Raw | None = None
+    chan_info: Raw | None = None
+
+
 class Publication(_Sent, frozen=True):
-    """One publication; `offset` 0 where the channel keeps no history."""
+    """One publication; `offset` 0 where the channel keeps no history. `info` is of the client that published it."""
 
     data: Raw
     offset: int = 0
+    info: ClientInfo | None = None
 
 
 class SubscribeResult(Struct, frozen=True, omit_defaults=True):
-    """What a subscriber starts from: the position that `publications` lead up to."""
+    """What a subscriber starts from: the position that `publications` lead up to.
+
+    `ttl` is after how many seconds the client should bring a fresh token for it; `data` comes from a token.
+    """
 
     epoch: str
     offset: int
@@ -123,6 +155,9 @@ class SubscribeResult(Struct, frozen=True, omit_defaults=True):
     publications: tuple[Publication, ...] = ()
     was_recovering: bool = False
     recovered: bool = False
+    expires: bool = False
+    ttl: int = 0
+    data: Raw | None = None
 
 
 class ConnectResult(_Sent, frozen=True):
@@ -145,6 +180,19 @@ class HistoryResult(Struct, frozen=True):
     offset: int
 
 
+class PresenceResult(Struct, frozen=True):
+    """Who is subscribed, by client."""
+
+    presence: dict[str, ClientInfo]
+
+
+class PresenceStatsResult(Struct, frozen=True):
+    """How many clients are subscribed, and of how many users."""
+
+    num_clients: int
+    num_users: int
+
+
 class RpcResult(Struct, frozen=True):
     """The response of an operation."""
 
@@ -156,6 +204,13 @@ class RefreshResult(_Sent, frozen=True):
 
     client: str
     version: str
+    expires: bool = False
+    ttl: int = 0
+
+
+class SubRefreshResult(_Sent, frozen=True):
+    """When to bring the next token for a subscription."""
+
     expires: bool = False
     ttl: int = 0
 
@@ -172,10 +227,14 @@ class Reply(_Sent, frozen=True):
     connect: ConnectResult | None = None
     subscribe: SubscribeResult | None = None
     unsubscribe: Done | None = None
+    publish: Done | None = None
+    presence: PresenceResult | None = None
+    presence_stats: PresenceStatsResult | None = None
     history: HistoryResult | None = None
     ping: Done | None = None
     rpc: RpcResult | None = None
     refresh: RefreshResult | None = None
+    sub_refresh: SubRefreshResult | None = None
 
 
 class UnsubscribePush(Struct, frozen=True):
@@ -201,12 +260,20 @@ class RefreshPush(_Sent, frozen=True):
     ttl: int = 0
 
 
+class Attendee(Struct, frozen=True):
+    """Somebody has come into a channel, or left it."""
+
+    info: ClientInfo
+
+
 class Push(_Sent, frozen=True):
     """Something the client did not ask for. `channel` and one of the others are set."""
 
     channel: str = ""
     pub: Publication | None = None
     subscribe: SubscribePush | None = None
+    join: Attendee | None = None
+    leave: Attendee | None = None
     unsubscribe: UnsubscribePush | None = None
     refresh: RefreshPush | None = None
 
@@ -221,9 +288,9 @@ Message = Reply | Push
 """What a client is sent."""
 
 
-def publication(topic: str, data: bytes, offset: int) -> Push:
+def publication(topic: str, data: bytes, offset: int, info: ClientInfo | None = None) -> Push:
     """Return the push of one publication. `data` is one JSON value; `offset` 0 stands for a topic without history."""
-    return Push(topic, pub=Publication(Raw(data), offset))
+    return Push(topic, pub=Publication(Raw(data), offset, info))
 
 
 def raw(data: bytes | Raw) -> Raw:

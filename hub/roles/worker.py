@@ -94,6 +94,7 @@ def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> G
         topics=stores.topics,
         directives=stores.directives,
         register=stores.workers,
+        presence=stores.presence,
         http=http,
         http_connections=http.connections,
         version=__version__,

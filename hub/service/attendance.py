@@ -38,10 +38,10 @@ class AskPresence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClientSeen(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What others see of a client; the infos are what its tokens say about it."""
+    """What others see of a client; the infos are what its tokens say about it. An anonymous one has no `user`."""
 
-    user: str
     client: str
+    user: str = ""
     conn_info: Any = None
     chan_info: Any = None
 

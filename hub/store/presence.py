@@ -16,6 +16,9 @@ from hub.store.clock import Clock, unix_ms
 from hub.store.keys import Keys
 from hub.store.scripts import Call, Run, Scripts, load_script
 
+ATTENDANCE = b"*"
+"""How the pub/sub messages begin that tell of somebody. No publication's does: an epoch has no such character."""
+CAME = b"*+"
 PRESENCE_TTL_S = 60
 MAX_MEMBERS = 5_000
 """What one read may ask for."""

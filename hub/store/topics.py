@@ -1,8 +1,9 @@
 """Topics: publish once, recover from the stream.
 
 A topic is a stream of publications with gapless offsets within an epoch, and a pub/sub channel that carries the same
-publications in the same order, each as `<epoch>:<offset>:<origin_ms>:<data>`. A topic without history has offset 0 and
-an empty epoch throughout.
+publications in the same order, each as `<epoch>:<offset>:<origin_ms>:<data>`; one of a client's says who that is, as
+`<epoch>:<offset>:<origin_ms>+<length of info>:<info><data>`. A topic without history has offset 0 and an empty epoch
+throughout.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ PublishResult: TypeAlias = Published | Duplicate | StaleRank
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """A publication as it stands in the stream."""
+    """A publication as it stands in the stream. `info` is what is seen of the client that published it, else empty."""
 
     offset: int
     data: bytes
+    info: bytes = b""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -127,7 +129,9 @@ class Topics:
         )
         if options.kind is TopicKind.LATEST and publication.rank is not None:
             return _PUBLISH_LATEST, Call(place, (*content, sortable(publication.rank), publication.id))
-        return _PUBLISH, Call((*place, keys.topic_seen(topic, publication.id)), (*content, window_s, noted))
+        return _PUBLISH, Call(
+            (*place, keys.topic_seen(topic, publication.id)), (*content, window_s, noted, publication.info)
+        )
 
     async def positions(self, topics: Sequence[Topic]) -> list[Position]:
         """Return the end of each topic, in one round trip; in a second one, topics without an epoch get theirs."""
@@ -227,7 +231,7 @@ def _position(epoch: bytes, offset: bytes | int | None) -> Position:
 
 def _stored(entry: Any) -> Stored:
     entry_id, fields = entry
-    return Stored(int(entry_id.partition(b"-")[0]), fields[1])
+    return Stored(int(entry_id.partition(b"-")[0]), fields[1], fields[3] if len(fields) > 2 else b"")  # noqa: PLR2004
 
 
 def _joins(page: Page, offset: int, *, reverse: bool = False) -> bool:

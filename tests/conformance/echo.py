@@ -93,6 +93,9 @@ async def echo_server() -> AsyncIterator[str]:
         directory=nobody,
         arrivals=nobody,
         recovery=nobody,
+        presence=nobody,
+        roll_call=nobody,
+        publisher=nobody,
         tally=Tally(),
         wheel=wheel,
     )

@@ -1,4 +1,7 @@
-"""Whatever happens to messages, sockets and the stream: in order, without holes or doubles, or told."""
+"""Whatever happens to messages, sockets and the stream: in order, without holes or doubles, or told.
+
+And who has left, or has not asked who comes and goes, is given nothing of it.
+"""
 
 import asyncio
 
@@ -11,6 +14,11 @@ from hub.gateway.subscriptions import Subscription
 from tests.unit.gateway.stream import Client, Stage
 
 
+def given(client: Client) -> int:
+    """How many pushes a client has got."""
+    return len(client.offsets) + len(client.attendance)
+
+
 class Machine(RuleBasedStateMachine):
     kind = TopicKind.LOG
 
@@ -19,6 +27,10 @@ class Machine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.clients: list[tuple[Client, Subscription, int]] = []
         self.published = 0
+        self.came = 0
+        self.gone: list[tuple[Client, int]] = []
+        """Who has left, with how much it had been given by then."""
+        self.listening: set[int] = set()
 
     @initialize(crowd=st.sampled_from([0, 1, 150]))
     def begin(self, crowd: int) -> None:
@@ -54,8 +66,22 @@ class Machine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 200))
     def leave(self, which: int) -> None:
         if self.clients:
-            _, seat, _ = self.clients.pop(which % len(self.clients))
+            client, seat, _ = self.clients.pop(which % len(self.clients))
             self.stage.topic.remove(seat)
+            self.gone.append((client, given(client)))
+
+    @rule(which=st.integers(0, 200))
+    def ask_who_comes(self, which: int) -> None:
+        if self.clients:
+            client, seat, _ = self.clients[which % len(self.clients)]
+            if seat.attached:
+                self.stage.topic.listen(seat)
+                self.listening.add(id(client))
+
+    @rule()
+    def somebody_comes(self) -> None:
+        self.came += 1
+        self.stage.fan_out.receive(self.stage.topic, b'*+{"client":"%d"}' % self.came)
 
     @rule(slices=st.integers(1, 3))
     def write_slices(self, slices: int) -> None:
@@ -84,6 +110,17 @@ class Machine(RuleBasedStateMachine):
     def everything_given_was_in_order(self) -> None:
         for client, _, start in self.clients:
             assert self.in_order(client.offsets, start)
+
+    @invariant()
+    def who_has_left_was_given_nothing_more(self) -> None:
+        assert all(given(client) == before for client, before in self.gone)
+
+    @invariant()
+    def only_who_asked_was_told_who_comes_and_each_once(self) -> None:
+        for client, _, _ in self.clients:
+            told = [int(name) for _, name in client.attendance]
+            assert not told or id(client) in self.listening
+            assert told == sorted(set(told))
 
     def in_order(self, offsets: list[int], start: int) -> bool:
         return offsets == list(range(start + 1, start + 1 + len(offsets)))

@@ -23,5 +23,6 @@ if ARGV[3] == '0' then
   redis.call('EXPIRE', KEYS[1], ARGV[5])
 end
 return append(
-  KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], held, 'rank', rank, 'effect', effect
+  KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], held, nil,
+  'rank', rank, 'effect', effect
 )

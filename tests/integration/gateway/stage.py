@@ -17,14 +17,24 @@ from websockets.asyncio.client import ClientConnection, connect
 from hub.domain.decisions import Publication
 from hub.domain.directives import Directive
 from hub.domain.ids import EffectId, Topic, UserId
-from hub.domain.permission import Action, Identity, Role, SubscriptionGrant, TokenExpired, TokenInvalid, permits
-from hub.domain.topics import Namespace, Namespaces, TopicKind
+from hub.domain.permission import (
+    Action,
+    Identity,
+    Role,
+    ServerSubscription,
+    SubscriptionGrant,
+    TokenExpired,
+    TokenInvalid,
+    permits,
+)
+from hub.domain.topics import DataFormat, Namespace, Namespaces, TopicKind
 from hub.gateway.gateway import Gateway
 from hub.protocol.codes import CommandError, method_not_found
 from hub.settings import Gateway as Settings
 from hub.store.directives import Directives
 from hub.store.keys import Keys
 from hub.store.opening import open_server
+from hub.store.presence import Presence
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.single import SingleServer
@@ -38,13 +48,43 @@ NAMESPACES = Namespaces(
         ),
         Namespace("news", TopicKind.BROADCAST, history_size=3, allow_subscribe_for_client=True),
         Namespace("fleeting", TopicKind.LOG, history_size=0, allow_subscribe_for_client=True),
+        Namespace(
+            "room",
+            presence=True,
+            join_leave=True,
+            allow_subscribe_for_client=True,
+            allow_publish_for_subscriber=True,
+            allow_history_for_subscriber=True,
+            allow_presence_for_subscriber=True,
+            max_subscriptions=3,
+            max_publication_bytes=100,
+        ),
+        Namespace(
+            "lobby",
+            join_leave=True,
+            force_push_join_leave=True,
+            allow_subscribe_for_client=True,
+            allow_subscribe_for_anonymous=True,
+        ),
+        Namespace("vault", presence=True, allow_presence_for_subscriber=True),
+        Namespace("dialog", allow_user_limited_channels=True),
+        Namespace("own"),
+        Namespace(
+            "plain",
+            force_recovery=False,
+            allow_positioning=True,
+            allow_subscribe_for_client=True,
+            channel_regex="^[0-9]",
+        ),
+        Namespace("kept", force_recovery=False, allow_recovery=True, allow_subscribe_for_client=True),
+        Namespace("open", allow_publish_for_client=True, publication_data_format=DataFormat.JSON_OBJECT),
     )
 )
 _ids = itertools.count()
 
 
 class Shop:
-    """Everybody may do nearly everything. A token is `user`, `user@expiry`, `expired:user` or `service:name`."""
+    """Knows everybody. A token is `user`, `user@expiry`, `user+topic`, `expired:user` or `service:name`."""
 
     def authenticate(self, token: str) -> Identity:
         if token.startswith("expired:"):
@@ -54,7 +94,11 @@ class Shop:
         if token.startswith("service:"):
             return Identity(UserId(token), Role.SERVICE)
         user, _, expires = token.partition("@")
-        return Identity(UserId(user), Role.SHOPPER, expires_s=int(expires) if expires else None)
+        user, *topics = user.split("+")
+        info = msgspec.Raw(b'{"name":"%s"}' % user.encode())
+        granted = tuple(ServerSubscription(Topic(topic), data=msgspec.Raw(b"7"), info=info) for topic in topics)
+        expires_s = int(expires) if expires else None
+        return Identity(UserId(user), Role.SHOPPER, expires_s=expires_s, info=info, subscriptions=granted)
 
     async def may(self, who: Identity, action: Action, topic: Topic, *, subscribed: bool = False) -> bool:
         namespace = NAMESPACES.of(topic)
@@ -164,11 +208,16 @@ class Raw:
             self.pushes.append(line)
 
     async def publications(self, count: int) -> list[Any]:
-        while len(self.pushes) < count:
+        while len(self.published) < count:
             line = await self.next()
             if line:
                 self.pushes.append(line)
-        return [push["push"]["pub"] for push in self.pushes]
+        return self.published
+
+    @property
+    def published(self) -> list[Any]:
+        """The publications among what it was told."""
+        return [push["push"]["pub"] for push in self.pushes if "pub" in push.get("push", {})]
 
     async def closed(self) -> tuple[int, str]:
         async with asyncio.timeout(8):
@@ -200,6 +249,7 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
             access=shop,
             operations=shop,
             topics=topics,
+            presence=Presence(scripts, keys),
             directives=directives,
             register=Workers(scripts, keys),
             http=lambda: runner.server(),  # type: ignore[misc]  # noqa: PLW0108 - it is None until set up

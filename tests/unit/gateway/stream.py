@@ -4,15 +4,20 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from msgspec import Raw
+
+from hub.domain.decisions import Publication
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import Epoch, Topic
 from hub.domain.topics import Namespace, Position, TopicKind
 from hub.gateway.fanout import FanOut
 from hub.gateway.formats import JSON, Format
 from hub.gateway.recovery import Recovery
-from hub.gateway.subscriptions import LiveTopic, Subscription
+from hub.gateway.subscriptions import GrantedSubscription, LiveTopic, Subscription
 from hub.gateway.tally import Tally
+from hub.protocol.wire import ClientInfo
 from hub.store.topics import Page, Stored
 
 NAME = Topic("log:1")
@@ -66,6 +71,9 @@ class Stream:
     async def history(self, topic: Topic, *, since: Position | None, limit: int, reverse: bool) -> Page:
         raise NotImplementedError
 
+    async def publish_many(self, publications: Sequence[Publication]) -> None:
+        raise NotImplementedError
+
     async def rotate_epoch(self, topic: Topic, old: Epoch) -> None:
         if old == self.epoch:
             self.epoch = Epoch(f"{old}x")
@@ -82,10 +90,18 @@ class Client:
     offsets: list[int] = field(default_factory=list)
     data: list[object] = field(default_factory=list)
     told: bool = False
+    attendance: list[tuple[str, str]] = field(default_factory=list)
+    """Who came ("join") and who went ("leave")."""
+    name: str = "c1"
+    due: list[Subscription] = field(default_factory=list)
 
     def write(self, frame: bytes) -> None:
         assert not self.paused
-        publication = json.loads(frame[frame.index(b"{") :])["push"]["pub"]
+        push = json.loads(frame[frame.index(b"{") :])["push"]
+        for kind in {"join", "leave"} & push.keys():
+            self.attendance.append((kind, push[kind]["info"]["client"]))
+            return
+        publication = push["pub"]
         self.offsets.append(publication.get("offset", 0))
         self.data.append(publication["data"])
         self.pause_after -= 1
@@ -94,17 +110,25 @@ class Client:
     def insufficient(self, subscription: Subscription) -> None:
         self.told = True
 
+    def subscription_due(self, subscription: GrantedSubscription) -> None:
+        self.due.append(subscription)
+
+    def seen_as(self, chan_info: Raw | None) -> ClientInfo:
+        return ClientInfo("ann", self.name, None, chan_info)
+
 
 class Stage:
     """A fan-out and a recovery over one topic, run by hand."""
 
-    def __init__(self, kind: TopicKind = TopicKind.LOG, *, history: int = 100, kept: int = 1_000) -> None:
+    def __init__(
+        self, kind: TopicKind = TopicKind.LOG, *, history: int = 100, kept: int = 1_000, **options: Any
+    ) -> None:
         self.stream = Stream(kept=kept)
         self.tally = Tally()
         self.soon: deque[Callable[[], None]] = deque()
         self.recovery = Recovery(self.stream, self.tally)
         self.fan_out = FanOut(self.recovery, self.tally, call_soon=self.soon.append)
-        self.topic = LiveTopic(NAME, Namespace("log", kind, history_size=history))
+        self.topic = LiveTopic(NAME, Namespace("log", kind, history_size=history, **options))
         self.topic.heard_of(self.stream.position)
 
     def join(self, client: Client, *, offset: int | None = None) -> Subscription:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -179,3 +180,96 @@ def test_without_subscribers_only_the_head_moves() -> None:
     assert stage.topic.head == 1
     assert isinstance(stage.fan_out, FanOut)
     assert isinstance(stage.topic, LiveTopic)
+
+
+# Joins and leaves
+
+
+def test_joins_and_leaves_go_to_every_subscriber_where_that_is_forced() -> None:
+    stage, client = Stage(join_leave=True, force_push_join_leave=True), Client()
+    stage.join(client)
+    stage.fan_out.receive(stage.topic, b'*+{"client":"c2"}')
+    stage.fan_out.receive(stage.topic, b'*-{"client":"c2"}')
+    assert client.attendance == [("join", "c2"), ("leave", "c2")]
+    assert stage.topic.head == 0
+
+
+def test_joins_go_to_those_who_have_asked_and_are_still_there() -> None:
+    stage = Stage(join_leave=True)
+    asked, left, other = Client(), Client(), Client()
+    for client in (asked, left, other):
+        seat = stage.join(client)
+        if client is not other:
+            stage.topic.listen(seat)
+        if client is left:
+            stage.topic.remove(seat)
+    stage.fan_out.receive(stage.topic, b'*+{"client":"c2"}')
+    assert [client.attendance for client in (asked, left, other)] == [[("join", "c2")], [], []]
+
+
+async def test_a_rush_of_joins_costs_nobody_a_publication() -> None:
+    stage = Stage(force_push_join_leave=True)
+    clients = [Client() for _ in range(150)]
+    for client in clients:
+        stage.join(client)
+    stage.publish(b"1")
+    stage.publish(b"2")
+    for n in range(100):
+        stage.fan_out.receive(stage.topic, b'*+{"client":"c%d"}' % n)
+    stage.run_slices()
+    await stage.catch_up()
+    assert all(client.offsets == [1, 2] for client in clients)
+    assert all(len(client.attendance) == 62 for client in clients)
+
+
+def test_a_full_socket_is_not_told_who_comes() -> None:
+    stage, client = Stage(force_push_join_leave=True), Client(paused=True)
+    stage.join(client)
+    stage.fan_out.receive(stage.topic, b'*+{"client":"c2"}')
+    assert client.attendance == []
+
+
+@pytest.mark.parametrize("kind", list(TopicKind))
+def test_a_crowd_is_told_in_slices_between_publications(kind: TopicKind) -> None:
+    stage = Stage(kind, force_push_join_leave=True)
+    clients = [Client() for _ in range(150)]
+    for client in clients:
+        stage.join(client)
+    stage.publish(b"1")
+    stage.fan_out.receive(stage.topic, b'*+{"client":"c2"}')
+    stage.publish(b"2")
+    stage.run_slices()
+    assert all(client.attendance == [("join", "c2")] for client in clients)
+    assert all(client.offsets == [1, 2] for client in clients)
+
+
+@pytest.mark.parametrize("message", [b"*", b"*+", b"*+{", b"*+[]", b'*+{"client":1}', b'*+{"client":"\xff"}'])
+def test_a_malformed_join_is_dropped(message: bytes) -> None:
+    stage, client = Stage(force_push_join_leave=True), Client()
+    stage.join(client)
+    stage.fan_out.receive(stage.topic, message)
+    assert client.attendance == []
+
+
+# Publications of clients
+
+
+def test_a_publication_says_which_client_it_is_of() -> None:
+    stage, written = Stage(), []
+
+    class Noting(Client):
+        def write(self, frame: bytes) -> None:
+            written.append(json.loads(frame[frame.index(b"{") :]))
+
+    stage.join(Noting())
+    info = b'{"user":"ann","client":"c9","conn_info":{"a":":+"}}'
+    stage.fan_out.receive(stage.topic, b"e1:1:7+%d:%s[1]" % (len(info), info))
+    assert written == [{"push": {"channel": "log:1", "pub": {"data": [1], "offset": 1, "info": json.loads(info)}}}]
+
+
+@pytest.mark.parametrize("message", [b"e1:1:7+x:{}1", b"e1:1:7+2:[]1", b"e1:1:+2:{}1", b"e1:1:7+:{}1"])
+def test_a_malformed_publication_of_a_client_is_dropped(message: bytes) -> None:
+    stage, client = Stage(), Client()
+    stage.join(client)
+    stage.fan_out.receive(stage.topic, message)
+    assert client.offsets == []

@@ -9,7 +9,20 @@ from hub.domain.ids import Epoch, Topic, UserId
 from hub.domain.permission import Identity, Role
 from hub.domain.topics import Position
 from hub.protocol import codes
-from hub.protocol.effects import Authenticate, Call, Close, Effect, Join, Leave, ReadHistory, Renew, Send
+from hub.protocol.effects import (
+    Authenticate,
+    Call,
+    Close,
+    Effect,
+    Join,
+    Leave,
+    Publish,
+    ReadHistory,
+    ReadPresence,
+    Renew,
+    RenewSubscription,
+    Send,
+)
 from hub.protocol.json_codec import JsonCodec
 from hub.protocol.session import Limits, Session, State
 from hub.protocol.wire import Done, Publication, Reply, SubscribeResult
@@ -206,6 +219,103 @@ def test_the_rate_recovers_with_time() -> None:
     session = connected(max_commands_per_second=10, max_subscriptions=0)
     for second in range(1, 20):
         assert len(sent(receive(session, *[{"id": 2, "ping": {}}] * 10, now_s=float(second)))) == 10
+
+
+# Commands about topics
+
+
+@pytest.mark.parametrize("name", ["publish", "presence", "presence_stats", "history", "subscribe", "sub_refresh"])
+@pytest.mark.parametrize(("channel", "code"), [("", 107), ("two words", 102), ("{x}", 102), ("x" * 256, 102)])
+def test_a_command_wants_the_name_of_a_topic(name: str, channel: str, code: int) -> None:
+    (reply,) = sent(receive(connected(), {"id": 2, name: {"channel": channel, "data": 1, "token": "t"}}))
+    assert (reply["id"], reply["error"]["code"]) == (2, code)
+
+
+@pytest.mark.parametrize("name", ["publish", "presence", "presence_stats", "history", "subscribe", "sub_refresh"])
+@pytest.mark.parametrize("request_", [5, [], {"channel": 5}, {"channel": None}])
+def test_a_command_of_the_wrong_form_is_refused(name: str, request_: Any) -> None:
+    (reply,) = sent(receive(connected(), {"id": 2, name: request_}))
+    assert (reply["id"], reply["error"]["code"]) == (2, 107)
+
+
+@pytest.mark.parametrize(("channel", "subscribed"), [("inbox:ann", True), (LOG, False)])
+def test_a_publication_keeps_its_json_and_says_whether_its_client_is_subscribed(
+    channel: str, *, subscribed: bool
+) -> None:
+    (effect,) = receive(connected(), {"id": 2, "publish": {"channel": channel, "data": {"a": [1]}}})
+    assert effect == Publish(2, Topic(channel), b'{"a": [1]}', subscribed=subscribed)
+
+
+def test_a_publication_without_data_is_refused() -> None:
+    (reply,) = sent(receive(connected(), {"id": 2, "publish": {"channel": LOG}}))
+    assert reply["error"]["code"] == 107
+
+
+def test_nothing_is_data_too() -> None:
+    (effect,) = receive(connected(), {"id": 2, "publish": {"channel": LOG, "data": None}})
+    assert effect == Publish(2, LOG, b"null", subscribed=False)
+
+
+@pytest.mark.parametrize(("name", "stats"), [("presence", False), ("presence_stats", True)])
+def test_the_presence_is_read_or_counted(name: str, *, stats: bool) -> None:
+    (effect,) = receive(connected(), {"id": 2, name: {"channel": "inbox:ann"}})
+    assert effect == ReadPresence(2, Topic("inbox:ann"), stats=stats, subscribed=True)
+
+
+def test_a_subscription_that_is_being_made_does_not_count_yet() -> None:
+    session = connected()
+    receive(session, {"id": 2, "subscribe": {"channel": LOG}})
+    (effect,) = receive(session, {"id": 3, "presence": {"channel": LOG}})
+    assert effect == ReadPresence(3, LOG, stats=False, subscribed=False)
+
+
+def test_a_client_says_on_which_terms_it_wants_to_subscribe() -> None:
+    wishes = {"token": "t", "recoverable": True, "positioned": True, "join_leave": True, "flag": 3}
+    (effect,) = receive(connected(), {"id": 2, "subscribe": {"channel": LOG, **wishes, "delta": "fossil", "type": 1}})
+    assert effect == Join(
+        2, LOG, token="t", recoverable=True, positioned=True, join_leave=True, reject_unrecovered=True
+    )
+
+
+def test_a_subscription_goes_on_with_a_fresh_token() -> None:
+    session = connected()
+    (effect,) = receive(session, {"id": 2, "sub_refresh": {"channel": "inbox:ann", "token": "t"}})
+    assert effect == RenewSubscription(2, Topic("inbox:ann"), "t", "seat")
+    assert sent(session.subscription_renewed(2, 60)) == [{"id": 2, "sub_refresh": {"expires": True, "ttl": 60}}]
+    assert sent(session.subscription_renewed(3, 0)) == [{"id": 3, "sub_refresh": {}}]
+    session.closed()
+    assert session.subscription_renewed(4, 60) == []
+
+
+@pytest.mark.parametrize(("request_", "code"), [({"channel": "inbox:ann"}, 107), ({"channel": LOG, "token": "t"}, 103)])
+def test_a_fresh_token_is_for_what_is_subscribed(request_: Any, code: int) -> None:
+    (reply,) = sent(receive(connected(), {"id": 2, "sub_refresh": request_}))
+    assert reply["error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"rpc": {"method": "m"}},
+        {"publish": {"channel": LOG, "data": 1}},
+        {"presence": {"channel": LOG}},
+        {"presence_stats": {"channel": LOG}},
+        {"history": {"channel": LOG}},
+    ],
+)
+def test_whatever_takes_a_while_is_bounded(command: Any) -> None:
+    session = connected(max_inflight=1)
+    receive(session, {"id": 2, "rpc": {"method": "m"}})
+    (reply,) = sent(receive(session, {"id": 3, **command}))
+    assert (reply["error"]["code"], reply["error"]["temporary"]) == (111, True)
+
+
+def test_commands_about_topics_wait_for_connect_as_well() -> None:
+    session = fresh()
+    receive(session, {"id": 1, "connect": {"token": "t"}}, {"id": 2, "publish": {"channel": "inbox:ann", "data": 1}})
+    session.admitted(ANN)
+    effects = session.connected(1, {Topic("inbox:ann"): ("seat", START)}, unix_s=0)
+    assert effects[1:] == [Publish(2, Topic("inbox:ann"), b"1", subscribed=True)]
 
 
 def test_pongs_and_messages_without_reply_are_taken_silently() -> None:

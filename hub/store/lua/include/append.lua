@@ -6,11 +6,17 @@
 -- the stream's is over: a publication in between costs no two writes more.
 --
 -- max_length '0' keeps no history: the publication has offset 0 and an empty epoch. held: what `HMGET meta epoch offset`
--- returns, or nil. What follows are further fields of meta and their values.
+-- returns, or nil. info: what is seen of the client that publishes, nil or '' where none does; it is field 'i' of the
+-- entry, and stands before the data of the message, its length behind the time:
+-- '<epoch>:<offset>:<origin_ms>+<length>:<info><data>'. What follows are further fields of meta and their values.
 -- Returns {offset, epoch}.
-local function append(meta, stream, live, data, origin_ms, max_length, stream_ttl_s, meta_ttl_s, new_epoch, held, ...)
+local function append(
+  meta, stream, live, data, origin_ms, max_length, stream_ttl_s, meta_ttl_s, new_epoch, held, info, ...
+)
+  local by_client = info and info ~= ''
+  local message = by_client and origin_ms .. '+' .. #info .. ':' .. info .. data or origin_ms .. ':' .. data
   if max_length == '0' then
-    redis.call('PUBLISH', live, ':0:' .. origin_ms .. ':' .. data)
+    redis.call('PUBLISH', live, ':0:' .. message)
     return {0, ''}
   end
   held = held or redis.call('HMGET', meta, 'epoch', 'offset')
@@ -21,11 +27,16 @@ local function append(meta, stream, live, data, origin_ms, max_length, stream_tt
   end
   redis.call('HSET', meta, 'epoch', epoch, 'offset', offset, ...)
   -- An exact bound costs nothing for a single value; a longer history is trimmed by whole nodes.
-  redis.call('XADD', stream, 'MAXLEN', max_length == '1' and '=' or '~', max_length, offset .. '-0', 'd', data)
+  local trim = max_length == '1' and '=' or '~'
+  if by_client then
+    redis.call('XADD', stream, 'MAXLEN', trim, max_length, offset .. '-0', 'd', data, 'i', info)
+  else
+    redis.call('XADD', stream, 'MAXLEN', trim, max_length, offset .. '-0', 'd', data)
+  end
   if not held[1] or redis.call('TTL', stream) < 0.9 * stream_ttl_s then
     redis.call('EXPIRE', stream, stream_ttl_s)
     redis.call('EXPIRE', meta, meta_ttl_s)
   end
-  redis.call('PUBLISH', live, epoch .. ':' .. offset .. ':' .. origin_ms .. ':' .. data)
+  redis.call('PUBLISH', live, epoch .. ':' .. offset .. ':' .. message)
   return {offset, epoch}
 end
