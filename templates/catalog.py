@@ -19,8 +19,15 @@ from templates import locales
 from templates.inlining import inlined
 
 BUILT_IN = Path(__file__).parent
-CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {"inbox": ("inbox.txt",), "email": ("email.txt", "email.html")}
-"""The files a channel needs of a template. A channel to come adds its line here: `"sms": ("sms.txt",)`."""
+CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
+    "inbox": ("inbox.txt",),
+    "email": ("email.txt", "email.html"),
+    "push": ("push.txt",),
+    "sms": ("sms.txt",),
+}
+"""The files a channel needs of a template."""
+_WITHOUT_OWN = {"push": "inbox", "sms": "inbox"}
+"""Where a template has no file for the first, it is told in the words of the second."""
 _SAMPLES = "samples.toml"
 _WORDS = "words.toml"
 
@@ -44,14 +51,17 @@ class Catalog:
         """Return the names of all templates, sorted."""
         return tuple(sorted({template for _, template, _ in self._files} | set(self.samples)))
 
-    def has(self, template: str, *, channel: str, locale: str) -> bool:
-        """Say whether a locale has every file that a channel needs of a template."""
-        return all((locale, template, file) in self._files for file in CHANNEL_FILES[channel])
+    def files_of(self, template: str, *, channel: str, locale: str) -> tuple[str, ...]:
+        """Return the files that a channel needs of a template in a locale; none where one of them is missing."""
+        for kind in (channel, _WITHOUT_OWN.get(channel)):
+            if kind is not None and all((locale, template, file) in self._files for file in CHANNEL_FILES[kind]):
+                return CHANNEL_FILES[kind]
+        return ()
 
     def locale_for(self, template: str, *, channel: str, wanted: str) -> str | None:
         """Return the locale whose text is nearest to `wanted`; None where even the default has none."""
         fallback = locales.chain(wanted, default=self.default_locale, known=self._words)
-        return next((name for name in fallback if self.has(template, channel=channel, locale=name)), None)
+        return next((name for name in fallback if self.files_of(template, channel=channel, locale=name)), None)
 
     def words(self, locale: str) -> Mapping[str, str]:
         """Return the words of a locale; the ones it lacks come from those it falls back to."""

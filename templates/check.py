@@ -9,7 +9,7 @@ import msgspec
 
 from templates.catalog import CHANNEL_FILES
 from templates.renderer import Renderer
-from templates.texts import EmailText, InboxText, TemplateError
+from templates.texts import TemplateError, Text
 
 _LINK = "https://shop.example/orders/A-1001"
 _ALWAYS_THERE = frozenset({"order_id", "shipment_id", "payment_id", "amount", "title", "body"})
@@ -31,16 +31,23 @@ def check(renderer: Renderer) -> list[Finding]:
     return list(_findings(renderer))
 
 
-def render(renderer: Renderer, template: str, *, channel: str, locale: str) -> InboxText | EmailText:
+def render(renderer: Renderer, template: str, *, channel: str, locale: str) -> Text:
     """Return a text made with sample data, in UTC. Raises TemplateError."""
-    context = sample(renderer, template)
+    return _write(renderer, template, channel=channel, locale=locale, context=sample(renderer, template))
+
+
+def _write(renderer: Renderer, template: str, *, channel: str, locale: str, context: dict[str, Any]) -> Text:
     match channel:
         case "inbox":
             return renderer.inbox(template, locale, "UTC", context)
         case "email":
             return renderer.email(template, locale, "UTC", context)
+        case "push":
+            return renderer.push(template, locale, "UTC", context)
+        case "sms":
+            return renderer.sms(template, locale, "UTC", context)
         case _:
-            raise TemplateError(template, f"there is no channel {channel}; write {' or '.join(CHANNEL_FILES)}")
+            raise TemplateError(template, f"there is no channel {channel}; write one of {', '.join(CHANNEL_FILES)}")
 
 
 def sample(renderer: Renderer, template: str) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def _findings(renderer: Renderer) -> Iterator[Finding]:
             continue
         for channel, files in CHANNEL_FILES.items():
             for locale in catalog.locales():
-                if catalog.has(template, channel=channel, locale=locale):
+                if catalog.files_of(template, channel=channel, locale=locale):
                     yield from _try(renderer, template, channel=channel, locale=locale)
                 else:
                     yield Finding(f"{locale}/{template}", f"{' and '.join(files)} must be there for {channel}")
@@ -73,9 +80,8 @@ def _findings(renderer: Renderer) -> Iterator[Finding]:
 def _try(renderer: Renderer, template: str, *, channel: str, locale: str) -> Iterator[Finding]:
     full = sample(renderer, template)
     for context in (full, barest(full)):
-        write = renderer.inbox if channel == "inbox" else renderer.email
         try:
-            text = write(template, locale, "UTC", context)
+            text = _write(renderer, template, channel=channel, locale=locale, context=context)
         except TemplateError as error:
             yield Finding(error.file, error.problem)
             return

@@ -16,12 +16,13 @@ from jinja2 import Template
 from jinja2 import TemplateError as JinjaError
 
 from templates import locales, moments
-from templates.catalog import CHANNEL_FILES, Catalog
+from templates.catalog import Catalog
 from templates.reader import Formats, Reader, Words, formats_of
 from templates.sandbox import Sandbox
-from templates.texts import EmailText, InboxText, TemplateError
+from templates.texts import EmailText, InboxText, PushText, SmsText, TemplateError
 
 _EMAIL_DEFAULTS: Mapping[str, Any] = {"link": None, "shop": "", "name": None}
+_SMS_DEFAULTS: Mapping[str, Any] = {"link": None, "shop": ""}
 _KEPT_TEXTS = 4_096
 
 
@@ -60,10 +61,22 @@ class Renderer:
 
     def inbox(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> InboxText:
         """Return the entry for the inbox of a person with this locale (BCP 47) and time zone (IANA)."""
-        text = self._text(template, "inbox", locale)
-        rendered = _render(text.files[0], self._variables(text, time_zone, context))
-        title, _, body = rendered.partition("\n")
+        title, _, body = self._plain(template, "inbox", locale, time_zone, context).partition("\n")
         return InboxText(title.strip(), body.strip())
+
+    def push(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> PushText:
+        """Return what a phone shows: in the words of the inbox where the template has none for it."""
+        title, _, body = self._plain(template, "push", locale, time_zone, context).partition("\n")
+        return PushText(title.strip(), body.strip())
+
+    def sms(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> SmsText:
+        """Return a text message: in the words of the inbox where the template has none for it.
+
+        `context` may also hold `link` (a whole URL) and `shop`.
+        """
+        variables = {**_SMS_DEFAULTS, **context}
+        lines = self._plain(template, "sms", locale, time_zone, variables).splitlines()
+        return SmsText("\n".join(line.strip() for line in lines if line.strip()))
 
     def email(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> EmailText:
         """Return a mail's texts. `context` may also hold `link` (a whole URL), `shop` and the person's `name`."""
@@ -78,6 +91,10 @@ class Renderer:
         subject, _, body = plain.partition("\n")
         return EmailText(subject.strip(), body.strip() + "\n", html)
 
+    def _plain(self, template: str, channel: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> str:
+        text = self._text(template, channel, locale)
+        return _render(text.files[0], self._variables(text, time_zone, context))
+
     def _variables(self, text: _Text, time_zone: str, context: Mapping[str, Any]) -> dict[str, Any]:
         reader = Reader(text.formats, zone=moments.zone(time_zone), now_ms=self._clock(), words=text.words)
         return {**text.defaults, **context, "reader": reader, "words": text.words}
@@ -87,7 +104,8 @@ class Renderer:
         if locale is None:
             problem = f"no {channel} text in any of {', '.join(self.catalog.locales())}"
             raise TemplateError(template, problem)
-        files = tuple(self._load(f"{locale}/{template}/{file}") for file in CHANNEL_FILES[channel])
+        names = self.catalog.files_of(template, channel=channel, locale=locale)
+        files = tuple(self._load(f"{locale}/{template}/{name}") for name in names)
         return _Text(
             files,
             locale=locale,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
 from hub.domain.errors import DoorbellError
@@ -20,6 +22,22 @@ class EmailText(msgspec.Struct, frozen=True):
     subject: str
     text: str
     html: str
+
+
+class PushText(msgspec.Struct, frozen=True):
+    """What a phone shows. Plain text, `title` one line without control characters."""
+
+    title: str
+    body: str
+
+
+class SmsText(msgspec.Struct, frozen=True):
+    """A text message, of a few short lines without other control characters."""
+
+    body: str
+
+
+Text: TypeAlias = InboxText | EmailText | PushText | SmsText
 
 
 class TemplateError(DoorbellError):

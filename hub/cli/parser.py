@@ -91,7 +91,7 @@ def _add_templates(commands: _Commands[argparse.ArgumentParser]) -> None:
     check.set_defaults(run="hub.cli.texts:check")
     render = actions.add_parser("render", help="print one text with sample data")
     render.add_argument("template")
-    render.add_argument("--channel", choices=["inbox", "email"], default="inbox")
+    render.add_argument("--channel", choices=["inbox", "email", "push", "sms"], default="inbox")
     render.add_argument("--locale", default="en")
     render.set_defaults(run="hub.cli.texts:render")
 

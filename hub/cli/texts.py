@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import assert_never
 
 from hub.app import build_renderer
 from hub.settings import Settings
 from templates import check as checking
-from templates.texts import InboxText, TemplateError
+from templates.texts import EmailText, InboxText, PushText, SmsText, TemplateError
 
 
 def check(_: argparse.Namespace, settings: Settings) -> int:
@@ -30,8 +31,13 @@ def render(arguments: argparse.Namespace, settings: Settings) -> int:
     except TemplateError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if isinstance(text, InboxText):
-        print(f"{text.title}\n\n{text.body}")
-    else:
-        print(f"Subject: {text.subject}\n\n{text.text}\n{text.html}")
+    match text:
+        case InboxText(title, body) | PushText(title, body):
+            print(f"{title}\n\n{body}")
+        case SmsText(body):
+            print(body)
+        case EmailText():
+            print(f"Subject: {text.subject}\n\n{text.text}\n{text.html}")
+        case _:
+            assert_never(text)
     return 0

@@ -10,6 +10,7 @@ from templates.texts import TemplateError
 NOW_MS = 1_767_261_600_000
 """2026-01-01 10:00 UTC."""
 HOUR_MS = 3_600_000
+MESSAGE = {"title": "Closed on Friday", "body": "Orders leave on Monday."}
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +194,27 @@ def test_instants_are_unix_ms_or_rfc_3339(with_templates: Callable[..., Renderer
 def test_what_is_no_instant_is_an_error(with_templates: Callable[..., Renderer], at: object) -> None:
     with pytest.raises(TemplateError):
         with_templates(inbox="{{ at | when }}").inbox("mine", "en", "UTC", {"at": at})
+
+
+def test_a_template_without_a_push_text_is_told_in_the_words_of_the_inbox(renderer: Renderer) -> None:
+    inbox = renderer.inbox("message", "en", "UTC", MESSAGE)
+    push = renderer.push("message", "en", "UTC", MESSAGE)
+    assert (push.title, push.body) == (inbox.title, inbox.body)
+
+
+def test_a_text_message_is_short_lines_without_gaps(renderer: Renderer) -> None:
+    sms = renderer.sms("message", "en", "UTC", {"title": "Closed\non Friday ", "body": "Sorry.\r\n\r\nSee you."})
+    assert sms.body == "Closed on Friday\nSorry. See you."
+
+
+def test_a_text_of_its_own_goes_before_the_inbox_and_one_in_the_readers_language_before_both(tmp_path: Path) -> None:
+    for name, text in (
+        ("en/message/sms.txt", "Short: {{ title }} {{ link }}"),
+        ("de/message/inbox.txt", "Titel\nText"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    renderer = Renderer(override=tmp_path)
+    context = {**MESSAGE, "link": "https://shop.example/a"}
+    assert renderer.sms("message", "en", "UTC", context).body == f"Short: {MESSAGE['title']} https://shop.example/a"
+    assert renderer.sms("message", "de", "UTC", context).body == "Titel\nText"
