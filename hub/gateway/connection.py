@@ -1,7 +1,7 @@
-"""One WebSocket connection: bytes to commands, effects to bytes. No task and no timer of its own.
+"""One client's connection, whatever it speaks: what its session decides, carried out. No task and no timer of its own.
 
-It carries out what its session decides and reports back what became of it. A write is one `transport.write` of frames
-that are encoded already. While its socket is full it is `paused`: it reads nothing and is written nothing but what is
+It reports back to the session what became of each effect. A write is one `transport.write` of bytes that are encoded
+already. While its socket is full it is `paused`: it reads nothing and is written nothing but what is
 under way, and afterwards its subscriptions catch up from the stream. So a slow client costs its socket buffer only.
 """
 
@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from msgspec import Raw
-from websockets.frames import Frame, Opcode
-from websockets.protocol import Protocol as Parser
 
 from hub.domain.ids import Topic
 from hub.domain.permission import ANONYMOUS
 from hub.domain.topics import Position
 from hub.gateway.arrivals import Ask, Seats
 from hub.gateway.commands import work_of
-from hub.gateway.formats import WebSocketFormat
-from hub.gateway.frames import close_frame, holds_whole_messages, whole_messages
+from hub.gateway.formats import Format
 from hub.gateway.joining import renew
 from hub.gateway.signing_in import identify, one_too_many, sign_in
 from hub.gateway.subscriptions import GrantedSubscription, Subscription
@@ -48,7 +45,6 @@ from hub.protocol.session import Session, State
 from hub.protocol.wire import ClientInfo, Message
 
 _log = logger(__name__)
-_WHOLE = (Opcode.TEXT, Opcode.BINARY)
 _CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
 _SLOW_TIMEOUT_S = 30.0
@@ -59,28 +55,17 @@ def _nowhere(_: bytes) -> None:
     """What is written after the end."""
 
 
-def _is_text(payload: bytes | bytearray) -> bool:
-    if payload.isascii():
-        return True
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 class Connection(asyncio.Protocol):
-    """A client's connection, from the handshake's answer on. Also the `Receiver` of its subscriptions."""
+    """A client's connection, from the handshake's answer on. Also the `Receiver` of its subscriptions.
+
+    What is particular to a way of speaking is its subclass's: `data_received`, `_heartbeat` and `_say_goodbye`.
+    """
 
     __slots__ = (
         "_address",
-        "_awaiting_pong",
         "_closing",
         "_due_s",
-        "_fragments",
         "_full_since_s",
-        "_parser",
-        "_pinged",
         "_transport",
         "_worker",
         "format",
@@ -92,16 +77,12 @@ class Connection(asyncio.Protocol):
 
     write: Callable[[bytes], None]
 
-    def __init__(self, worker: Worker, spoken: WebSocketFormat) -> None:
+    def __init__(self, worker: Worker, spoken: Format) -> None:
         self._worker = worker
         self._address = ""
         self.format = spoken
         self._transport: asyncio.Transport | None = None
-        self._parser: Parser | None = None
-        self._fragments: bytearray | None = None
         self._closing = False
-        self._awaiting_pong = False
-        self._pinged = False
         self._full_since_s: float | None = None
         self._due_s = 0.0
         self.session: Session[Subscription] = Session(worker.client_id(), worker.limits)
@@ -133,7 +114,6 @@ class Connection(asyncio.Protocol):
         self._address = ""
         self._closing = True
         self._transport = None
-        self._parser = None
         self.write = _nowhere
         self.paused = True
         self._forget()
@@ -158,87 +138,11 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
         if self.session.state is State.CONNECTED:
             # No ping was sent meanwhile, and the client waits for one.
-            self._pinged = False
             self._due_s = self._worker.now_s()
             self._wake()
         for seat in self.session.subscriptions.values():
             if isinstance(seat, Subscription):
                 self._worker.recovery.request(seat)
-
-    def data_received(self, data: bytes) -> None:
-        """Take what the client has sent."""
-        if self._closing:
-            return
-        parser = self._parser
-        if parser is None:
-            messages = whole_messages(data, self.format.first_byte, max_bytes=self._worker.settings.max_message_bytes)
-            if messages is not None:
-                self._awaiting_pong = False
-                for message in messages:
-                    self._message(message)
-                return
-            if holds_whole_messages(data):
-                parser = self._worker.parsers.shared()
-            else:
-                parser = self._parser = self._worker.parsers.new()
-        parser.receive_data(data)
-        answers = iter(parser.data_to_send())
-        self._awaiting_pong = False
-        for frame in parser.events_received():
-            if isinstance(frame, Frame):
-                self._frame(frame, answers)
-        self._answer(parser, answers)
-
-    def _answer(self, parser: Parser, answers: Iterable[bytes]) -> None:
-        """Write what the WebSocket protocol itself has to say at the end of a read: how the connection ends."""
-        if self._closing:
-            return
-        for answer in answers:
-            if answer:
-                self.write(answer)
-            else:
-                # The end of the stream: the parser has failed the connection, or the client has closed it.
-                code = parser.close_sent.code if parser.close_sent is not None else 0
-                self._hang_up(code, by_client=parser.close_rcvd is not None)
-
-    def _frame(self, frame: Frame, answers: Iterator[bytes]) -> None:
-        """Take a frame; `answers` has a pong for each ping, in order."""
-        if self._closing:
-            return
-        opcode, final = frame.opcode, frame.fin
-        if opcode not in _WHOLE or not final:
-            # Only messages are counted where they are read; a flood of anything else must not come cheaper.
-            self.perform(self.session.spend(self._worker.now_s()))
-        if opcode is Opcode.PING and not self._closing:
-            self.write(next(answers))
-        elif opcode is self.format.opcode:
-            if final:
-                self._message(bytes(frame.data))
-            else:
-                self._fragments = bytearray(frame.data)
-        elif opcode is Opcode.CONT and self._fragments is not None:
-            self._fragments += frame.data
-            if final:
-                whole, self._fragments = self._fragments, None
-                self._message(whole)
-        elif opcode in _WHOLE:
-            self.perform(self.session.close(codes.INAPPROPRIATE_PROTOCOL))
-
-    def _message(self, payload: bytes | bytearray) -> None:
-        if self._closing:
-            return
-        if self.format.opcode is Opcode.TEXT and not _is_text(payload):
-            self.perform(self.session.close(codes.INVALID_TEXT))
-            return
-        now_s = self._worker.now_s()
-        commands = self.format.codec.decode(payload)
-        if not commands:
-            self.perform(self.session.close(codes.BAD_REQUEST))
-            return
-        effects: list[Effect] = []
-        for command in commands:
-            effects += self.session.receive(command, now_s)
-        self.perform(effects)
 
     # Effects
 
@@ -376,8 +280,11 @@ class Connection(asyncio.Protocol):
             self.perform(self.session.close(codes.EXPIRED))
         elif now_s < self._due_s:
             self._wake()
+        elif self._full_since_s is not None:
+            self._while_full(now_s, self._full_since_s)
         else:
-            self._heartbeat(now_s)
+            self._due_s = self._heartbeat(now_s)
+            self._wake()
 
     def _until_connected(self, now_s: float) -> None:
         if now_s < self._due_s:
@@ -385,26 +292,17 @@ class Connection(asyncio.Protocol):
         else:
             self.perform(self.session.close(codes.STALE))
 
-    def _heartbeat(self, now_s: float) -> None:
-        settings, limits = self._worker.settings, self._worker.limits
-        if self._full_since_s is not None:
-            # A ping would only wait behind the rest, and the answer is not read.
-            if now_s - self._full_since_s >= _SLOW_TIMEOUT_S:
-                self.perform(self.session.close(codes.SLOW))
-                return
-            self._awaiting_pong = False
-            self._due_s = self._full_since_s + _SLOW_TIMEOUT_S
-        elif self._awaiting_pong:
-            self.perform(self.session.close(codes.NO_PONG))
-            return
-        elif self._pinged:
-            self._pinged = False
-            self._due_s = now_s + max(0.0, limits.ping_s - settings.pong_timeout_s)
+    def _while_full(self, now_s: float, since_s: float) -> None:
+        # A ping would only wait behind the rest, and the answer is not read.
+        if now_s - since_s >= _SLOW_TIMEOUT_S:
+            self.perform(self.session.close(codes.SLOW))
         else:
-            self.write(self.format.ping_frame)
-            self._awaiting_pong = self._pinged = True
-            self._due_s = now_s + min(settings.pong_timeout_s, limits.ping_s)
-        self._wake()
+            self._due_s = since_s + _SLOW_TIMEOUT_S
+            self._wake()
+
+    def _heartbeat(self, now_s: float) -> float:
+        """Show the client that the connection lives, or see whether it does. Return when to do so again."""
+        raise NotImplementedError
 
     def _expired(self) -> bool:
         identity = self.session.identity
@@ -438,8 +336,12 @@ class Connection(asyncio.Protocol):
         """Say goodbye and wait for the client to hang up, so that it reads the reason."""
         if self._closing:
             return
-        self.write(close_frame(why.code, why.reason))
+        self._say_goodbye(why)
         self._hang_up(why.code, by_client=False)
+
+    def _say_goodbye(self, why: Disconnect) -> None:
+        """Write why the connection ends."""
+        raise NotImplementedError
 
     def _hang_up(self, code: int, *, by_client: bool) -> None:
         transport = self._transport

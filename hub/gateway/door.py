@@ -1,7 +1,7 @@
 """The one door: a listening port for WebSocket connections and for everything else.
 
 A door reads the head of the first request, within its own time and size limits. A request for the gateway's path is
-answered here, and the transport then belongs to a `Connection`. Any other transport is handed to the HTTP server with
+answered here, and the transport then belongs to a `WebSocket`. Any other transport is handed to the HTTP server with
 all that has been read. Where a kept-alive HTTP connection asks for an upgrade later, that arrives inside the HTTP
 server: see `Gateway.upgrade_from_http`.
 
@@ -17,9 +17,9 @@ from http import HTTPStatus
 from typing import cast
 
 from hub.gateway.admission import Admission
-from hub.gateway.connection import Connection
 from hub.gateway.formats import JSON
 from hub.gateway.handshake import BadHead, Handshake, Refused, Request, asks_for_websocket, parse_head, refusal
+from hub.gateway.websocket import WebSocket
 from hub.gateway.worker import Worker
 
 _MAX_HEAD_BYTES = 16_384
@@ -45,7 +45,7 @@ class Reception:
         """What the connections share."""
         return self._worker
 
-    def receive(self, request: Request, transport: asyncio.Transport) -> Connection | bytes:
+    def receive(self, request: Request, transport: asyncio.Transport) -> WebSocket | bytes:
         """Make the transport a connection; or return the response that refuses it."""
         worker = self._worker
         reason = self._admission.refuse(connections=len(worker.connections), now_s=worker.now_s())
@@ -64,8 +64,8 @@ class Reception:
         connection.adopt(transport, answer.response, address=address)
         return connection
 
-    def _connection(self) -> Connection:
-        return Connection(self._worker, JSON)
+    def _connection(self) -> WebSocket:
+        return WebSocket(self._worker, JSON)
 
     def _come_again(self, status: HTTPStatus, reason: str) -> bytes:
         self._worker.tally.accepted[reason] += 1

@@ -14,11 +14,11 @@ from typing import Any, cast
 from websockets.frames import Frame, Opcode
 
 from hub.gateway.admission import Admission
-from hub.gateway.connection import Connection
 from hub.gateway.door import Door, Reception
 from hub.gateway.formats import WebSocketFormat
 from hub.gateway.handshake import Handshake
 from hub.gateway.tally import Tally
+from hub.gateway.websocket import WebSocket
 from hub.gateway.wheel import Wheel
 from hub.gateway.worker import Worker
 from hub.protocol.effects import Effect, Send
@@ -57,7 +57,7 @@ class _EchoSession(Session[Any]):
         return []
 
 
-class _EchoConnection(Connection):
+class _EchoConnection(WebSocket):
     """Echoes in the kind of frame that came: clients of the product speak one kind only."""
 
     def __init__(self, worker: Worker, spoken: WebSocketFormat) -> None:
@@ -73,7 +73,7 @@ class _EchoConnection(Connection):
 class _EchoReception(Reception):
     """Lets everybody in."""
 
-    def _connection(self) -> Connection:
+    def _connection(self) -> WebSocket:
         return _EchoConnection(self.worker, _TEXT)
 
 
