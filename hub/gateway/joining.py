@@ -31,9 +31,6 @@ async def join(client: Client, worker: Worker, wish: Join) -> None:
         since, rejected = {wish.topic: wish.since}, wish.reject_unrecovered
         ask = Ask(client, wish.id, since, connect=False, reject_unrecovered=rejected, terms={wish.topic: terms})
         worker.arrivals.ask(ask)
-    else:
-        # Unsubscribed meanwhile: the command still wants its answer.
-        client.perform(client.session.not_joined(wish.id, wish.topic, codes.not_available()))
 
 
 async def _terms(client: Client, worker: Worker, wish: Join) -> Terms | Disconnect:
@@ -83,8 +80,12 @@ def _grant(client: Client, worker: Worker, topic: Topic, token: str) -> Subscrip
         return None
     except TokenError as error:
         raise codes.internal() from error
-    mine = grant.user == identity_of(client).user and grant.topic == topic
-    return grant if mine else codes.INVALID_TOKEN
+    if grant.user != identity_of(client).user or grant.topic != topic:
+        return codes.INVALID_TOKEN
+    if grant.expires_s is not None and grant.expires_s <= worker.unix_s():
+        # Good within the leeway for clocks that differ, but what it opens would end at once.
+        raise codes.token_expired()
+    return grant
 
 
 def renew(client: Client, worker: Worker, wish: RenewSubscription) -> None:

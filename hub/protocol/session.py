@@ -204,7 +204,10 @@ class Session(Generic[Seat]):
         # Success also where there was nothing: an SDK that gets an error here drops its whole connection.
         seat = self.subscriptions.pop(topic, None)
         done = _reply(Reply(command_id, unsubscribe=_DONE))
-        return [done] if seat is None or isinstance(seat, int) else [Leave(seat), done]
+        if seat is None or seat == _BY_SERVER:
+            return [done]
+        # A subscribe command that is overtaken is answered so that an SDK which has changed its mind again goes on.
+        return [_error(seat, codes.internal()), done] if isinstance(seat, int) else [Leave(seat), done]
 
     def _refresh_subscription(self, command_id: int, request: wire.SubRefreshRequest) -> list[Effect]:
         topic = requests.topic(request.channel)
@@ -285,10 +288,11 @@ class Session(Generic[Seat]):
         return [_reply(Reply(command_id, subscribe=start))]
 
     def not_joined(self, command_id: int, topic: Topic, error: CommandError) -> list[Effect]:
-        """A subscription was refused or failed."""
-        if self.subscriptions.get(topic) == command_id:
-            del self.subscriptions[topic]
-        return [_error(command_id, error)] if self.state is State.CONNECTED else []
+        """A subscription was refused or failed. One that was given up meanwhile has been answered already."""
+        if self.state is not State.CONNECTED or self.subscriptions.get(topic) != command_id:
+            return []
+        del self.subscriptions[topic]
+        return [_error(command_id, error)]
 
     def answered(self, reply: Reply | CommandError, command_id: int) -> list[Effect]:
         """A call, a publication or a read is done."""

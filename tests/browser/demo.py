@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -19,6 +20,19 @@ from tests.services import PROJECT, unavailable
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+_NAMESPACES = [
+    {
+        "name": "room",
+        "presence": True,
+        "join_leave": True,
+        "allow_subscribe_for_client": True,
+        "allow_publish_for_subscriber": True,
+        "allow_history_for_subscriber": True,
+        "allow_presence_for_subscriber": True,
+    },
+    {"name": "vault", "presence": True, "allow_presence_for_subscriber": True},
+]
+"""Topics of a backend's own, for what the shop's pages do not use."""
 _WEB = PROJECT / "hub" / "web"
 
 
@@ -43,7 +57,11 @@ class Demo(NamedTuple):
         """Start one on a free port with its data in `folder`; stop it as Ctrl-C does."""
         web_tools()
         folder.mkdir(parents=True, exist_ok=True)
-        settings = {"DOORBELL_LISTEN": f"127.0.0.1:{free_port()}", "DOORBELL_DATA_DIR": str(folder / "data")}
+        settings = {
+            "DOORBELL_LISTEN": f"127.0.0.1:{free_port()}",
+            "DOORBELL_DATA_DIR": str(folder / "data"),
+            "DOORBELL_NAMESPACES": json.dumps(_NAMESPACES),
+        }
         output = folder / "output.log"
         with output.open("w") as log:
             process = subprocess.Popen(

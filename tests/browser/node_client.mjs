@@ -1,7 +1,8 @@
 // A shopper's app on the official SDK, driven line by line over stdin; tells what it sees as JSON lines on stdout.
 //
-// Arguments: the hub's host and port, a token. Commands: `subscribe <topic>`, `drop` (break the socket), `rpc <method>
-// <json>`, `quit`.
+// Arguments: the hub's host and port, a token. Commands: `subscribe <topic> [<options as JSON>]`, `publish`, `presence`,
+// `stats`, `history`, `unsubscribe` (of a topic), `drop` (break the socket), `rpc <method> <json>`, `quit`. The option
+// `tokens` of `subscribe` lists the subscription tokens to be given one after the other.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -33,15 +34,42 @@ client.on("subscribed", ({ channel, wasRecovering, recovered }) => tell("subscri
 client.on("publication", ({ channel, data, offset }) => tell("publication", { channel, data, offset }));
 
 const commands = {
-  subscribe(topic) {
-    const subscription = client.newSubscription(topic);
-    subscription.on("subscribed", ({ channel, wasRecovering, recovered }) =>
-      tell("subscribed", { channel, wasRecovering, recovered }),
+  subscribe(topic, options = "{}") {
+    const { tokens, ...rest } = JSON.parse(options);
+    if (tokens)
+      rest.getToken = async () => {
+        tell("token", { channel: topic, left: tokens.length - 1 });
+        return tokens.shift();
+      };
+    const subscription = client.newSubscription(topic, rest);
+    subscription.on("subscribed", ({ channel, wasRecovering, recovered, recoverable }) =>
+      tell("subscribed", { channel, wasRecovering, recovered, recoverable }),
     );
-    subscription.on("publication", ({ channel, data, offset }) => tell("publication", { channel, data, offset }));
+    subscription.on("subscribing", ({ channel, code }) => tell("subscribing", { channel, code }));
+    subscription.on("publication", ({ channel, data, offset, info }) => tell("publication", { channel, data, offset, info }));
+    subscription.on("join", ({ channel, info }) => tell("join", { channel, user: info.user, info }));
+    subscription.on("leave", ({ channel, info }) => tell("leave", { channel, user: info.user, info }));
     subscription.on("error", ({ error }) => tell("error", error));
     subscription.on("unsubscribed", ({ channel, code }) => tell("unsubscribed", { channel, code }));
     subscription.subscribe();
+  },
+  unsubscribe(topic) {
+    client.getSubscription(topic).unsubscribe();
+  },
+  async publish(topic, json) {
+    await client.publish(topic, JSON.parse(json)).then(
+      () => tell("published", { channel: topic }),
+      ({ code }) => tell("refused", { channel: topic, code }),
+    );
+  },
+  async presence(topic) {
+    tell("presence", await client.presence(topic));
+  },
+  async stats(topic) {
+    tell("stats", await client.presenceStats(topic));
+  },
+  async history(topic) {
+    tell("history", await client.history(topic, { limit: 10 }));
   },
   drop() {
     socket.terminate();

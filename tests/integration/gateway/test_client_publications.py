@@ -94,4 +94,4 @@ async def test_several_commands_of_a_frame_are_all_answered(worker: Running) -> 
         assert answers[11]["error"]["code"] == 103
         assert answers[12]["error"]["code"] == 108
         assert answers[13] == {"id": 13, "unsubscribe": {}}
-        assert answers[10]["error"]["code"] == 108
+        assert answers[10]["error"]["temporary"] is True

@@ -134,8 +134,11 @@ def test_a_topic_is_subscribed_once_even_while_it_is_under_way() -> None:
 def test_unsubscribing_while_subscribing_gives_the_seat_back() -> None:
     session = connected()
     receive(session, {"id": 2, "subscribe": {"channel": LOG}})
-    assert sent(receive(session, {"id": 3, "unsubscribe": {"channel": LOG}})) == [{"id": 3, "unsubscribe": {}}]
+    overtaken, done = sent(receive(session, {"id": 3, "unsubscribe": {"channel": LOG}}))
+    assert (overtaken["id"], overtaken["error"]["temporary"]) == (2, True)
+    assert done == {"id": 3, "unsubscribe": {}}
     assert session.joined(2, LOG, "s", START) == [Leave("s")]
+    assert session.not_joined(2, LOG, codes.internal()) == []
 
 
 def test_a_seat_of_an_older_wish_is_given_back() -> None:
