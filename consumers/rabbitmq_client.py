@@ -1,7 +1,7 @@
 """Connecting to RabbitMQ, and asking it something without being fooled by how a lost connection shows.
 
-A call that is cut off by the loss of the connection may raise CancelledError in a task that nobody cancelled. `asked`
-tells the two apart, so that no task dies of it silently.
+A call that is cut off by the loss of the connection may raise CancelledError in a task that nobody cancelled, or an
+Exception of no class of its own. `asked` knows them, so that no task dies of it silently and no consumer loudly.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ async def asked(question: Awaitable[T], *, timeout_s: float) -> T:
         raise BrokerLost(f"no answer within {timeout_s:g} s") from None
     except (OSError, ChannelInvalidStateError) as error:
         raise BrokerLost(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        # aiormq's word for "closed, and nobody said why".
+        if type(error) is Exception:
+            raise BrokerLost("the connection was closed") from error
+        raise
 
 
 async def closed(connection: AbstractConnection, *, timeout_s: float) -> None:

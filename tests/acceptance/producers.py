@@ -184,6 +184,10 @@ class RabbitBackend(Backend):
                     raise
             except (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError):
                 pass
+            except Exception as error:
+                # aiormq raises one of no class of its own for what waited when a connection was closed.
+                if type(error) is not Exception:
+                    raise
             else:
                 return
             await self._lost(exchange)
