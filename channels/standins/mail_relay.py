@@ -40,6 +40,8 @@ class MailRelay:
         self.faults = FaultScript()
         self.sessions = 0
         """Connections accepted so far."""
+        self.in_doubt: set[str] = set()
+        """Mails after which the session ended without another word: the sender need not know that they were taken."""
         self.recipients_refused = 0
         self._port = port
         self._tls = tls
@@ -109,6 +111,8 @@ class MailRelay:
     def closed(self, conversation: _Conversation) -> None:
         """Note that a session ended."""
         self._open.discard(conversation)
+        if conversation.last_word:
+            self.in_doubt.add(conversation.last_word)
 
     # What aiosmtpd calls; it finds these by their names.
 
@@ -135,6 +139,8 @@ class MailRelay:
             content=content,
             at_ms=time.time_ns() // 1_000_000,
         )
+        if isinstance(server, _Conversation):
+            server.last_word = mail.id
         if fault is not None:
             await conduct(fault, server)
         return f"250 2.0.0 OK, kept as {mail.id}"
@@ -155,6 +161,8 @@ class _Conversation(SMTP):
     def __init__(self, relay: MailRelay, **options: Any) -> None:
         super().__init__(relay, data_size_limit=_DATA_MAX_BYTES, hostname="relay.local", ident="stand-in", **options)
         self._relay = relay
+        self.last_word = ""
+        """The mail that the client handed over last, while it has said nothing since."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._relay.opened(self)
@@ -179,7 +187,12 @@ class _Conversation(SMTP):
         if not await self._goes_wrong(Phase.EHLO):
             await super().smtp_EHLO(hostname)
 
+    async def smtp_QUIT(self, arg: str | None) -> None:  # noqa: N802
+        self.last_word = ""
+        await super().smtp_QUIT(arg)
+
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+        self.last_word = ""
         # aiosmtpd's own `auth_required` warns of logins without TLS, which never leave this machine here.
         if self._relay.demands_login and not (self.session and self.session.authenticated):
             await self.push("530 5.7.0 Authentication required")

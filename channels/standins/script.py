@@ -47,6 +47,11 @@ class FaultScript:
     def __init__(self) -> None:
         self._faults: list[tuple[Fault, int | None]] = []
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will go wrong."""
+        return not self._faults
+
     def add(self, fault: Fault) -> None:
         """Let a fault strike from now on."""
         self._faults.append((fault, fault.times))

@@ -60,6 +60,8 @@ class Audience:
         self.strangers: list[str] = []
         """Publications on topics that the person has nothing to do with."""
         self.sdk_unrecovered: list[str] = []
+        self.notified: dict[str, tuple[str, Told]] = {}
+        """By the id of each notification: who was told what."""
         self.count = 0
         """Notifications shown."""
 
@@ -134,6 +136,7 @@ class Audience:
         context = message.notification.data
         told = Told(message.notification.event_type, context.order_id, context.payment_id or context.shipment_id)
         self.told[user].append(told)
+        self.notified[message.notification.id] = (user, told)
         self.count += 1
         return context.order_id
 

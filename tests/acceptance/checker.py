@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 _SHOWN = 5
+_COPIES_MAX = 2
 
 
 class Told(NamedTuple):
@@ -61,16 +62,37 @@ def _stories(all_told: Iterable[Told]) -> dict[tuple[str, str, str], list[Told]]
     return stories
 
 
-def mail_problems(
-    expected: Mapping[tuple[str, str], int], got: Mapping[tuple[str, str], int], *, doubles_allowed: int
-) -> list[str]:
-    """Return what is wrong with the mails, by user and order. `doubles_allowed` of them may have come twice."""
-    found = [f"no mail to {user} about {order}" for user, order in expected.keys() - got.keys()]
-    found += [f"a mail to {user} about {order} that nobody asked for" for user, order in got.keys() - expected.keys()]
-    found += [f"{count} mails to {user} about {order}" for (user, order), count in got.items() if count > 2]
-    doubles = [key for key, count in got.items() if count == 2]
-    if len(doubles) > doubles_allowed:
-        found.append(f"{len(doubles)} double mails where {doubles_allowed} are explained: {doubles[:_SHOWN]}")
+class Handed(NamedTuple):
+    """A mail as the relay took it. `id` is that of the notification, from the Message-ID."""
+
+    id: str
+    user: str
+    order: str
+    in_doubt: bool = False
+    """Its session ended without another word: the sender need not know that it was taken."""
+
+
+def mail_problems(expected: Mapping[str, tuple[str, str]], handed: Sequence[Handed]) -> list[str]:
+    """Return what is wrong with the mails that the relay took, mail by mail and in order.
+
+    `expected` are user and order of each notification that must be mailed, by its id. A mail may come a second time
+    where the sender was cut off in the first, and not a third time.
+    """
+    copies: dict[str, list[Handed]] = {}
+    for mail in handed:
+        copies.setdefault(mail.id, []).append(mail)
+    found = [f"no mail to {user} about {order}" for id_, (user, order) in expected.items() if id_ not in copies]
+    for id_, mails in copies.items():
+        user, order = mails[0].user, mails[0].order
+        found += [
+            f"a mail to {mail.user} about {mail.order} that nobody asked for"
+            for mail in mails
+            if expected.get(id_) != (mail.user, mail.order)
+        ]
+        if len(mails) > _COPIES_MAX:
+            found.append(f"{len(mails)} mails to {user} about {order}")
+        elif not all(mail.in_doubt for mail in mails[:-1]):
+            found.append(f"a second mail to {user} about {order}, though the first one was handed over in peace")
     return found
 
 

@@ -194,9 +194,9 @@ class Plan:
             told[one.user] += one.told
         return told
 
-    def expected_mails(self) -> dict[tuple[str, str], int]:
-        """The mails that must go out: by user and order, each once."""
-        return {(one.user, one.order): 1 for one in self.all_journeys() for told in one.told if told.type in MAILED}
+    def expected_mails(self) -> set[tuple[str, str]]:
+        """The mails that must go out, by user and order: there is never more than one about an order."""
+        return {(one.user, one.order) for one in self.all_journeys() for told in one.told if told.type in MAILED}
 
     def waves(self, broker: str, *, size: int = 100) -> Iterator[list[list[Message]]]:
         """Yield cohorts of journeys as waves: the messages of a wave are of different orders, and go out together."""

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from channels.standins.mail_relay import MailRelay
-from channels.standins.outbox import Outbox
+from channels.standins.outbox import Outbox, Taken
 from deploy.local import KafkaServer, RabbitServer
 from hub.app import Stores, open_stores
 from hub.settings import Delivery, Settings
 from tests.acceptance.audience import Audience
-from tests.acceptance.checker import mail_problems, problems, summary
+from tests.acceptance.checker import Handed, mail_problems, problems, summary
 from tests.acceptance.installation import FAMILIES, Installation
-from tests.acceptance.journeys import PLAYBOOK, Plan, introductions
+from tests.acceptance.journeys import MAILED, PLAYBOOK, Plan, introductions
 from tests.acceptance.producers import Backend, KafkaBackend, RabbitBackend, is_consumed, is_empty, make_topics
 from tests.acceptance.programs import Program
 from tests.acceptance.waiting import until, until_true
@@ -104,28 +104,38 @@ class Shop:
             if getattr(tally, name):
                 found.append(f"clients counted {name}: {getattr(tally, name)}")
         found += [f"unrecovered: {each}" for each in audience.sdk_unrecovered]
-        found += mail_problems(self.plan.expected_mails(), self.mails(), doubles_allowed=await self.begun_twice())
+        found += await self._mail_problems()
         letters = await self.stores.dead_letters.count()
         return [*found, *([f"{letters} dead letters"] if letters else [])]
 
-    def mails(self) -> Counter[tuple[str, str]]:
-        """Return how many mails came, by user and order."""
-        found: Counter[tuple[str, str]] = Counter()
-        for mail in self.relay.outbox.mails():
-            body = mail.parsed().get_body(("plain",))
-            orders = set(_ORDER.findall(body.get_content())) if body else set()
-            found[mail.recipients[0].partition("@")[0], ",".join(sorted(orders))] += 1
-        return found
+    async def _mail_problems(self) -> list[str]:
+        """Return what is wrong with the mails: each must be that of a notification that its person was shown."""
+        expected = {
+            id_: (user, told.order) for id_, (user, told) in self.audience.notified.items() if told.type in MAILED
+        }
+        unknown = self.plan.expected_mails() - set(expected.values())
+        found = [f"{user} was shown nothing about {order} to be mailed" for user, order in unknown]
+        found += mail_problems(expected, self._handed())
+        unrecorded = self.mailed_twice() - await self.begun_twice()
+        return found + [f"a second mail of {id_} is not on record" for id_ in sorted(unrecorded)]
 
-    async def begun_twice(self) -> int:
-        """Return for how many mails a second call was begun after one whose outcome nobody knows."""
-        count = 0
+    def mailed_twice(self) -> set[str]:
+        """Return the notifications of which the relay took a second mail."""
+        return {id_ for id_, copies in Counter(mail.id for mail in self._handed()).items() if copies > 1}
+
+    def _handed(self) -> list[Handed]:
+        return [_handed(mail, in_doubt=mail.id in self.relay.in_doubt) for mail in self.relay.outbox.mails()]
+
+    async def begun_twice(self) -> set[str]:
+        """Return the notifications for which, by their records, a second call of the relay was begun."""
+        found: set[str] = set()
         async with client_of(self.hub.environment["DOORBELL_REDIS_URL"]) as redis:
             async for key in redis.scan_iter(match=f"{self.hub.name}:*record:*", count=5_000):
                 fields: list[Any] = await redis.hkeys(key)
                 numbers = [int(name.rsplit(b":", 1)[1]) for name in fields if name.startswith(b"attempt:")]
-                count += any(number >= 1 for number in numbers)
-        return count
+                if any(number >= 1 for number in numbers):
+                    found.add(key.decode().rpartition(":")[2])
+        return found
 
     def _sent_problems(self) -> list[str]:
         return [
@@ -154,6 +164,14 @@ class Shop:
             order: [told for told in journeys[order].told if told in all_told] for order, all_told in timelines.items()
         }
         return [*self._short_timelines(), *problems(wanted, timelines)]
+
+
+def _handed(mail: Taken, *, in_doubt: bool) -> Handed:
+    message = mail.parsed()
+    body = message.get_body(("plain",))
+    orders = sorted(set(_ORDER.findall(body.get_content()))) if body else ()
+    id_ = str(message["Message-ID"]).strip("<>").partition("@")[0]
+    return Handed(id_, mail.recipients[0].partition("@")[0], ",".join(orders), in_doubt)
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
+from channels.standins.mail_relay import MailRelay
 from channels.standins.outbox import Outbox, application
 
 Client: TypeAlias = TestClient[aiohttp.web.Request, aiohttp.web.Application]
@@ -90,6 +91,23 @@ async def test_a_strange_mail_does_not_break_the_listing(
     take(outbox, content=content)
     assert (await client.get("/outbox")).status == 200
     assert (await client.get("/outbox/1")).status == 200
+
+
+async def test_a_mail_is_in_doubt_where_its_sender_was_cut_off_after_it() -> None:
+    async with MailRelay() as relay:
+
+        def hand_over(*, goodbye: bool) -> None:
+            smtp = SMTP("127.0.0.1", relay.port)
+            for recipient in ("zoe@example.com", "max@example.com"):
+                smtp.sendmail("a@example.com", [recipient], MAIL)
+            smtp.quit() if goodbye else smtp.close()
+
+        await asyncio.to_thread(hand_over, goodbye=True)
+        await asyncio.to_thread(hand_over, goodbye=False)
+        async with asyncio.timeout(5):
+            while not relay.in_doubt:  # noqa: ASYNC110 - the socket's end sets no event.
+                await asyncio.sleep(0.01)
+    assert relay.in_doubt == {"4"}
 
 
 async def test_the_process_serves_until_it_is_told_to_stop() -> None:
