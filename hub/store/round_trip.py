@@ -18,6 +18,7 @@ import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 _WARM_MAX = 8
@@ -69,6 +70,16 @@ class Pool(BlockingConnectionPool):
 
     async def trip(self, packed: bytes, count: int) -> list[Any]:
         """Send packed commands and return their `count` replies."""
+        heed = _Cancellations()
+        try:
+            replies = await self._trip(packed, count)
+        except RedisError:
+            heed()
+            raise
+        heed()
+        return replies
+
+    async def _trip(self, packed: bytes, count: int) -> list[Any]:
         connection = await self._lend()
         try:
             return await _send_and_read(connection, packed, count)
@@ -142,6 +153,23 @@ class Pool(BlockingConnectionPool):
             self._warm.append(connection)
         else:
             await self.release(connection)
+
+
+class _Cancellations:
+    """Whether the running task has been cancelled since this was made.
+
+    redis-py sends through `asyncio.wait_for` while it connects, and in Python 3.11 that loses a cancellation that comes
+    in the very moment in which it is done (python/cpython issue 86296). Whoever waits for the task would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task is not None else 0
+
+    def __call__(self) -> None:
+        """Raise the CancelledError that got lost, if there is one."""
+        if self._task is not None and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
 
 
 def _fail(group: Sequence[_Asked], error: Exception) -> None:

@@ -66,3 +66,16 @@ async def test_it_works_again_after_a_failure(server: SingleServer, key_prefix: 
     with pytest.raises(ScriptFailed):
         await scripts.run(FAIL, Call((key_prefix,)))
     assert await scripts.run(ADD, Call((f"{key_prefix}a",), (3,))) == 3
+
+
+async def test_who_is_cancelled_while_connecting_ends(redis_url: str, key_prefix: str) -> None:
+    for turns in range(200):
+        server = SingleServer(redis_url)
+        trip = asyncio.create_task(Scripts(server).run(ADD, Call((key_prefix,), (1,))))
+        for _ in range(turns // 2):
+            await asyncio.sleep(0)
+        done = trip.done()
+        trip.cancel()
+        await asyncio.wait((trip,))
+        assert done or trip.cancelled()
+        await server.aclose()
