@@ -18,6 +18,7 @@ from hub.settings import Settings
 from hub.store.clock import unix_ms
 from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
+from hub.store.devices import Devices
 from hub.store.directives import Directives
 from hub.store.documents import Documents
 from hub.store.idempotency import Idempotency
@@ -55,6 +56,7 @@ class Stores:
     dead_letters: DeadLetters
     idempotency: Idempotency
     suppressions: Suppressions
+    devices: Devices
     presence: Presence
     directives: Directives
     workers: Workers
@@ -100,6 +102,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         dead_letters=dead_letters,
         idempotency=Idempotency(server, scripts, keys),
         suppressions=Suppressions(server, keys),
+        devices=Devices(server, scripts, keys),
         presence=Presence(scripts, keys),
         directives=Directives(server, scripts, keys),
         workers=Workers(scripts, keys),

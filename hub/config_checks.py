@@ -26,7 +26,7 @@ _Finding = tuple[str, object, str]
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _names, _files):
+    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _push, _names, _files):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -151,6 +151,27 @@ def _brokers(settings: Settings) -> Iterator[_Finding]:
             yield "kafka.bootstrap", kafka.bootstrap, "write host:port, several separated by commas"
     if kafka.bootstrap and not kafka.topics:
         yield "kafka.topics", kafka.topics, "write at least one topic"
+
+
+def _push(settings: Settings) -> Iterator[_Finding]:
+    names: set[str] = set()
+    for index, project in enumerate(settings.push.fcm):
+        key = f"push.fcm[{index}]"
+        if project.name in names:
+            yield f"{key}.name", project.name, "is taken; name each project"
+        names.add(project.name)
+        if not project.credentials_file and not project.endpoint:
+            yield f"{key}.credentials_file", "", "write the path of a service account's JSON file"
+        if not project.credentials_file and not project.project_id:
+            yield f"{key}.project_id", "", "write the project's id, or a credentials_file that has it"
+        if project.credentials_file and not Path(project.credentials_file).is_file():
+            yield f"{key}.credentials_file", project.credentials_file, "there is no such file"
+        if urlsplit(project.endpoint).scheme not in {"", "http", "https"}:
+            yield f"{key}.endpoint", project.endpoint, "write a URL that starts with http:// or https://"
+        if project.timeout_s >= settings.delivery.lease_s:
+            yield f"{key}.timeout_s", project.timeout_s, "must be below delivery.lease_s, or a push is sent again"
+        if project.concurrency < 1:
+            yield f"{key}.concurrency", project.concurrency, "write a number from 1"
 
 
 def _names(settings: Settings) -> Iterator[_Finding]:

@@ -83,6 +83,29 @@ class Smtp(_Section, frozen=True):
     timeout_s: float = 20.0
 
 
+class Fcm(_Section, frozen=True):
+    """A Firebase project that pushes go through."""
+
+    name: str = "fcm"
+    credentials_file: str = ""
+    """A service account's JSON file."""
+    project_id: str = ""
+    """Empty: the one in the credentials file."""
+    endpoint: str = ""
+    """Where a stand-in listens; empty: Google."""
+    per_second: float = 500.0
+    """Pushes a second at most, one for each person; 0: no bound."""
+    concurrency: int = 64
+    timeout_s: float = 8.0
+
+
+class Push(_Section, frozen=True):
+    """Push to phones and browsers; no project, no push."""
+
+    fcm: tuple[Fcm, ...] = ()
+    """In order of preference: the next is asked while one is failing."""
+
+
 class Gateway(_Section, frozen=True):
     """Bounds on connections."""
 
@@ -178,6 +201,7 @@ class Settings(_Section, frozen=True):
     token: Token = Token()
     api_keys: tuple[ApiKey, ...] = ()
     smtp: Smtp = Smtp()
+    push: Push = Push()
     demo: Demo = Demo()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()

@@ -14,6 +14,7 @@ from channels.email.pool import SmtpPool
 from channels.email.relay import relay
 from channels.lanes import shares
 from hub.domain.channels import EMAIL
+from hub.domain.links import whole_link
 from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
 from hub.settings import Smtp
@@ -43,7 +44,7 @@ class EmailChannel:
         self._pools = pools
         self._renderer = renderer
         self._sender = sender
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
         self._default_locale = default_locale
         self._clock = clock
 
@@ -65,17 +66,11 @@ class EmailChannel:
             **notification.context,
             "name": person.name,
             "shop": self._sender.name,
-            "link": self._link(notification.link),
+            "link": whole_link(self._public_url, notification.link),
         }
         locale = person.locale or self._default_locale
         text = self._renderer.email(notification.template, locale, person.time_zone or "UTC", context)
         return build(notification.id, text, sender=self._sender, recipient=address, at_ms=self._clock())
-
-    def _link(self, path: str | None) -> str:
-        """Return a whole URL within the shop, whatever a backend wrote as the path."""
-        if path is None or not path.startswith("/") or path.startswith(("//", "/\\")):
-            path = "/"
-        return self._public_url + path
 
 
 def unix_ms() -> int:

@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from channels.channel import DeliveryChannel
 from channels.email.channel import open_email
+from channels.push.opening import open_push
 from channels.registry import Tools, open_registered
 from channels.worker import delivery_runner
-from hub.app import build_renderer, open_stores
-from hub.domain.channels import EMAIL, Channel
+from hub.app import Stores, build_renderer, open_stores
+from hub.domain.channels import EMAIL, PUSH, Channel
 from hub.observe import logger
 from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
@@ -26,7 +27,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
     async with (
         redis_of(settings) as url,
         open_stores(settings, url) as stores,
-        open_channels(settings) as channels,
+        open_channels(settings, stores) as channels,
         admin_server(
             settings.admin_listen, {"redis": redis_check(stores.server)}, metrics_dir=launch.metrics_dir
         ) as health,
@@ -51,7 +52,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
 
 
 @asynccontextmanager
-async def open_channels(settings: Settings) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
+async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
     """Yield the channels that are configured. Raises ConfigurationError for what they cannot work with."""
     tools = Tools(build_renderer(settings), settings.shop_url or settings.public_url, settings.default_locale)
     async with AsyncExitStack() as stack:
@@ -67,4 +68,8 @@ async def open_channels(settings: Settings) -> AsyncIterator[Mapping[Channel, De
             )
         else:
             _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
+        if settings.push.fcm:
+            channels[PUSH] = await stack.enter_async_context(
+                open_push(settings.push, tools, devices=stores.devices, unread=stores.inbox)
+            )
         yield channels

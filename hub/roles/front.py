@@ -15,6 +15,7 @@ from hub.service.api_keys import ApiKeys
 from hub.service.attendance import Attendances
 from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
+from hub.service.devices import DeviceRegistry
 from hub.service.effects import Effects
 from hub.service.events import Events
 from hub.service.histories import Histories
@@ -96,6 +97,7 @@ def build_front(
         InboxService(stores.inbox),
         Orders(stores.documents),
         Events(ingest),
+        DeviceRegistry(stores.devices),
         Notifications(effects, templates=templates, channels=known_channels(settings)),
         Publishing(stores.topics, for_services),
         Histories(stores.topics, for_services),

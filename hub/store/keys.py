@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from hub.domain.decisions import Aggregate, AggregateKind
+from hub.domain.devices import DeviceId
 from hub.domain.ids import EffectId, JobId, NotificationId, OrderId, Topic, UserId
 from hub.domain.notifications import Lane
 from hub.domain.topics import INBOX
 
-_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe", "workers"})
+_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe", "workers", "device"})
 """First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
 
 
@@ -99,6 +100,16 @@ class Keys:
     def record(self, user: UserId, notification: NotificationId) -> str:
         """Hash with a TTL: what became of one notification."""
         return self._tagged(f"user:{user}", f"record:{notification}")
+
+    # Devices
+
+    def devices(self, user: UserId) -> str:
+        """Hash: device id to when it was seen and what it is."""
+        return self._tagged(f"user:{user}", "devices")
+
+    def device_user(self, device: DeviceId) -> str:
+        """String with a TTL: whose device it is."""
+        return self._tagged(f"device:{device}", "user")
 
     # Delay queue
 

@@ -24,6 +24,7 @@ from hub.domain.topics import BUILT_IN, Namespace
 from hub.protocol import codes
 from hub.protocol.codes import CommandError, Disconnect
 from hub.service.attendance import Attendances
+from hub.service.devices import DeviceRegistry
 from hub.service.events import Events
 from hub.service.failures import FAILURES, Failure
 from hub.service.histories import Histories
@@ -34,7 +35,7 @@ from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
-from hub.settings import ApiKey, Settings
+from hub.settings import ApiKey, Fcm, Settings
 from hub.store.keys import Keys
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +152,7 @@ def test_every_setting_is_explained_with_its_default(name: str) -> None:
 
 def test_no_setting_is_explained_that_does_not_exist() -> None:
     explained = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", configuration(), re.MULTILINE))
-    tables = {field.name for table in (ApiKey, Namespace) for field in msgspec.structs.fields(table)}
+    tables = {field.name for table in (ApiKey, Fcm, Namespace) for field in msgspec.structs.fields(table)}
     assert explained == SETTINGS.keys() | tables
 
 
@@ -223,7 +224,7 @@ ARGUMENTS: dict[str, Any] = {
         name: name.upper()
         for name in ("effect", "notification", "lane", "job", "token", "channel", "digest", "key", "caller", "worker")
     },
-    **dict.fromkeys(("order", "user"), "ID"),
+    **dict.fromkeys(("order", "user", "device"), "ID"),
     "aggregate": Aggregate(AggregateKind.ORDER, "ID"),
     "shard": "N",
     "topic": Topic("TOPIC"),
@@ -250,6 +251,7 @@ def operations() -> tuple[AnyOperation, ...]:
         InboxService(nobody),
         Orders(nobody),
         Events(nobody),
+        DeviceRegistry(nobody),
         Notifications(nobody, templates={}),
         Publishing(nobody, nobody),
         Histories(nobody, nobody),

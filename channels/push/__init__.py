@@ -1,0 +1,1 @@
+"""Push: notifications on the phones and in the browsers of a person."""
