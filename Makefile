@@ -59,6 +59,10 @@ $(STAMPS)/embedded: requirements-embedded.lock $(STAMPS)/dependencies
 web: env ## Build the web bundle (skipped while its sources are unchanged)
 	@if [ -f hub/web/build.sh ]; then PATH="$(CURDIR)/$(BIN):$$PATH" bash hub/web/build.sh; fi
 
+.PHONY: proto
+proto: env ## Compile hub/protocol/messages.proto again
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. hub/protocol/messages.proto
+
 .PHONY: lock
 lock: $(STAMPS)/uv ## Resolve the dependencies again and write the lock files
 	$(COMPILE) pyproject.toml -o requirements.lock

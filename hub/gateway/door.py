@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import cast
 
 from hub.gateway.admission import Admission
-from hub.gateway.formats import JSON
+from hub.gateway.formats import WebSocketFormat
 from hub.gateway.handshake import BadHead, Handshake, Refused, Request, asks_for_websocket, parse_head, refusal
 from hub.gateway.websocket import WebSocket
 from hub.gateway.worker import Worker
@@ -60,12 +60,12 @@ class Reception:
             address = worker.addresses.of(_peer(transport), request.fields.get("x-forwarded-for", ""))
             if not worker.addresses.take(address):
                 return self._come_again(HTTPStatus.TOO_MANY_REQUESTS, "address")
-        connection = self._connection()
+        connection = self._connection(answer.format)
         connection.adopt(transport, answer.response, address=address)
         return connection
 
-    def _connection(self) -> WebSocket:
-        return WebSocket(self._worker, JSON)
+    def _connection(self, spoken: WebSocketFormat) -> WebSocket:
+        return WebSocket(self._worker, spoken)
 
     def _come_again(self, status: HTTPStatus, reason: str) -> bytes:
         self._worker.tally.accepted[reason] += 1

@@ -14,6 +14,7 @@ from websockets.frames import Opcode
 from hub.gateway.frames import FIN, data_frame
 from hub.protocol.codec import Codec
 from hub.protocol.json_codec import JsonCodec
+from hub.protocol.protobuf_codec import ProtobufCodec
 from hub.protocol.wire import Message, Push
 
 
@@ -44,6 +45,7 @@ class WebSocketFormat:
 
 
 JSON = WebSocketFormat(JsonCodec(), Opcode.TEXT)
+PROTOBUF = WebSocketFormat(ProtobufCodec(), Opcode.BINARY)
 
 
 class Frames(dict[Format, bytes]):

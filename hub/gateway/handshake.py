@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha1
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from hub.gateway.formats import JSON, PROTOBUF, WebSocketFormat
 
 PATH = "/connection/websocket"
 _PATH = PATH.encode()
-_JSON = "centrifuge-json"
+_FORMATS = {"centrifuge-json": JSON, "centrifuge-protobuf": PROTOBUF}
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -50,9 +52,10 @@ class Request(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A handshake that is good: once `response` is written, the connection is a WebSocket."""
+    """A handshake that is good: once `response` is written, the connection is a WebSocket with messages in `format`."""
 
     response: bytes
+    format: WebSocketFormat
 
 
 class Refused(NamedTuple):
@@ -121,11 +124,11 @@ class Handshake:
             return _refuse(HTTPStatus.BAD_REQUEST, "There must be one Host.\n")
         if "transfer-encoding" in fields or fields.get("content-length", "0") != "0":
             return _refuse(HTTPStatus.BAD_REQUEST, "A WebSocket handshake has no body.\n")
+        subprotocol, spoken = _negotiate(request)
         response = _SWITCHING.format(_accept_key(key))
-        # Protobuf is not served: it is not selected, and the first binary frame is told so.
-        if _has_token(fields, "sec-websocket-protocol", _JSON):
-            response += f"Sec-WebSocket-Protocol: {_JSON}\r\n"
-        return Accepted(f"{response}\r\n".encode())
+        if subprotocol:
+            response += f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
+        return Accepted(f"{response}\r\n".encode(), spoken)
 
     def _origin_allowed(self, fields: Mapping[str, str]) -> bool:
         """Browsers always send their origin, and pages of others shall not use a visitor's browser to get in here."""
@@ -136,6 +139,22 @@ class Handshake:
         if self._allowed:
             return origin in self._allowed
         return _same_host(origin, fields.get("host", "").lower())
+
+
+def _negotiate(request: Request) -> tuple[str, WebSocketFormat]:
+    """Return the subprotocol to select, empty for none, and the format.
+
+    As the reference server does it: of the subprotocols that it knows it selects JSON's before protobuf's, it lets
+    clients in that offer only others, and `format=protobuf` in the target decides by itself.
+    """
+    fields = request.fields
+    subprotocol = ""
+    if "sec-websocket-protocol" in fields:
+        subprotocol = next((known for known in _FORMATS if _has_token(fields, "sec-websocket-protocol", known)), "")
+    _, _, query = request.target.partition("?")
+    if query and ("format", "protobuf") in parse_qsl(query):
+        return subprotocol, PROTOBUF
+    return subprotocol, _FORMATS.get(subprotocol, JSON)
 
 
 def refusal(status: HTTPStatus, text: str, fields: str = "") -> bytes:

@@ -73,7 +73,7 @@ class _EchoConnection(WebSocket):
 class _EchoReception(Reception):
     """Lets everybody in."""
 
-    def _connection(self) -> WebSocket:
+    def _connection(self, spoken: WebSocketFormat) -> WebSocket:
         return _EchoConnection(self.worker, _TEXT)
 
 

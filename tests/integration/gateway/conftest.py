@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 
+from tests.integration.gateway.dialects import DIALECTS, Dialect
 from tests.integration.gateway.stage import Running, Start, workers
 
 
@@ -15,9 +16,15 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 @pytest.fixture
-async def start(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """What the test's clients speak: JSON, or each in turn where a module asks for `in_both_dialects`."""
+    return DIALECTS[getattr(request, "param", "json")]
+
+
+@pytest.fixture
+async def start(redis_url: str, key_prefix: str, dialect: Dialect) -> AsyncIterator[Start]:
     """Start a worker with changed settings; all are stopped in the end."""
-    async with workers(redis_url, key_prefix) as begin:
+    async with workers(redis_url, key_prefix, dialect) as begin:
         yield begin
 
 

@@ -1,12 +1,14 @@
 """An app on the official Python SDK, and a network between it and a worker that can be cut."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from centrifuge import Client, ClientEventHandler, SubscriptionEventHandler
 
+from tests.integration.gateway.dialects import PROTOBUF, Dialect
 from tests.integration.gateway.stage import until
 
 
@@ -56,9 +58,10 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 class App(ClientEventHandler, SubscriptionEventHandler):  # type: ignore[misc]
-    """What an app is told by the SDK."""
+    """What an app is told by the SDK. In protobuf the SDK takes and gives data as bytes, and the app knows of JSON."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
         self.seen: dict[str, list[Any]] = {}
         self.recovered: list[tuple[str, bool]] = []
         self.disconnected: list[int] = []
@@ -72,7 +75,7 @@ class App(ClientEventHandler, SubscriptionEventHandler):  # type: ignore[misc]
         self.failed: list[int] = []
 
     async def on_publication(self, ctx: Any) -> None:
-        self.seen.setdefault(getattr(ctx, "channel", "order"), []).append(ctx.pub.data)
+        self.seen.setdefault(getattr(ctx, "channel", "order"), []).append(self.decoded(ctx.pub.data))
         self.publishers.append(ctx.pub.info and ctx.pub.info.user)
 
     async def on_subscribed(self, ctx: Any) -> None:
@@ -80,10 +83,10 @@ class App(ClientEventHandler, SubscriptionEventHandler):  # type: ignore[misc]
             self.recovered.append((ctx.channel, ctx.recovered))
 
     async def on_join(self, ctx: Any) -> None:
-        self.attendance.append(("join", ctx.info.user, ctx.info.chan_info))
+        self.attendance.append(("join", ctx.info.user, self.decoded(ctx.info.chan_info)))
 
     async def on_leave(self, ctx: Any) -> None:
-        self.attendance.append(("leave", ctx.info.user, ctx.info.chan_info))
+        self.attendance.append(("leave", ctx.info.user, self.decoded(ctx.info.chan_info)))
 
     async def on_unsubscribed(self, ctx: Any) -> None:
         self.unsubscribed.append(ctx.code)
@@ -100,10 +103,19 @@ class App(ClientEventHandler, SubscriptionEventHandler):  # type: ignore[misc]
     async def on_disconnected(self, ctx: Any) -> None:
         self.disconnected.append(ctx.code)
 
+    def encoded(self, data: Any) -> Any:
+        return json.dumps(data).encode() if self.dialect is PROTOBUF else data
+
+    def decoded(self, data: Any) -> Any:
+        if self.dialect is not PROTOBUF:
+            return data
+        return json.loads(data) if data else None
+
     async def sees(self, channel: str, expected: list[Any]) -> None:
         await until(lambda: self.seen.get(channel) == expected)
 
 
 def sdk_client(app: App, port: int, **options: Any) -> Client:
     url = f"ws://127.0.0.1:{port}/connection/websocket"
-    return Client(url, events=app, proxy=None, min_reconnect_delay=0.05, max_reconnect_delay=0.2, **options)
+    own = {"proxy": None, "use_protobuf": app.dialect is PROTOBUF}
+    return Client(url, events=app, min_reconnect_delay=0.05, max_reconnect_delay=0.2, **own, **options)

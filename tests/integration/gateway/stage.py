@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from hub.domain.decisions import Publication
 from hub.domain.directives import Directive
@@ -40,6 +41,7 @@ from hub.store.server import Server
 from hub.store.single import SingleServer
 from hub.store.topics import Topics
 from hub.store.workers import Workers
+from tests.integration.gateway.dialects import JSON, Dialect
 
 NAMESPACES = Namespaces(
     (
@@ -145,6 +147,8 @@ class Running:
     store: Server
     server: asyncio.Server
     runner: web.AppRunner
+    dialect: Dialect
+    """What clients speak unless told otherwise."""
 
     @property
     def url(self) -> str:
@@ -167,35 +171,38 @@ class Running:
         await self.directives.tell(told, now_ms=time.time_ns() // 1_000_000)
 
     @asynccontextmanager
-    async def raw(self, **options: Any) -> AsyncIterator["Raw"]:
-        async with connect(self.url, proxy=None, compression=None, **options) as socket:
-            yield Raw(socket)
+    async def raw(self, *, dialect: Dialect | None = None, **options: Any) -> AsyncIterator["Raw"]:
+        spoken = dialect or self.dialect
+        offer = [Subprotocol(spoken.subprotocol)]
+        async with connect(self.url, proxy=None, compression=None, subprotocols=offer, **options) as socket:
+            yield Raw(socket, spoken)
 
     @asynccontextmanager
-    async def user(self, token: str, **request: Any) -> AsyncIterator["Raw"]:
-        async with self.raw() as client:
+    async def user(self, token: str, *, dialect: Dialect | None = None, **request: Any) -> AsyncIterator["Raw"]:
+        async with self.raw(dialect=dialect) as client:
             client.hello = await client.call(connect={"token": token, **request})
             yield client
 
 
 class Raw:
-    """A client that speaks the protocol line by line."""
+    """A client that speaks the protocol message by message."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, dialect: Dialect) -> None:
         self.socket = socket
+        self._dialect = dialect
         self.hello: Any = None
         self.pushes: list[Any] = []
         self._lines: list[Any] = []
         self._ids = itertools.count(1)
 
     async def send(self, *commands: Any) -> None:
-        await self.socket.send("\n".join(json.dumps(command) for command in commands))
+        await self.socket.send(self._dialect.encode(commands))
 
     async def next(self) -> Any:
         while not self._lines:
             async with asyncio.timeout(5):
                 frame = await self.socket.recv()
-            self._lines = [json.loads(line) for line in frame.split("\n")]  # type: ignore[arg-type]
+            self._lines = self._dialect.decode(frame)
         return self._lines.pop(0)
 
     async def call(self, **command: Any) -> Any:
@@ -229,7 +236,7 @@ Start = Callable[..., Awaitable[Running]]
 
 
 @asynccontextmanager
-async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
+async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> AsyncIterator[Start]:
     running: list[Running] = []
     keys = Keys(key_prefix)
 
@@ -261,7 +268,9 @@ async def workers(redis_url: str, key_prefix: str) -> AsyncIterator[Start]:
         await gateway.__aenter__()
         server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
         assert await gateway.wait_ready(5.0)
-        worker = Running(gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner)
+        worker = Running(
+            gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner, dialect
+        )
         running.append(worker)
         return worker
 

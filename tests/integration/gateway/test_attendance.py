@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from tests.integration.gateway.dialects import in_both_dialects
 from tests.integration.gateway.stage import Raw, Running, Start
+
+pytestmark = in_both_dialects
 
 
 def attendance(client: Raw) -> list[tuple[str, str]]:

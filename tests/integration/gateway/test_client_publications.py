@@ -5,7 +5,10 @@ import pytest
 
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import Topic
+from tests.integration.gateway.dialects import in_both_dialects
 from tests.integration.gateway.stage import Raw, Running, Start
+
+pytestmark = in_both_dialects
 
 
 async def joined(client: Raw, channel: str) -> Any:

@@ -10,7 +10,10 @@ from hub.domain.ids import Epoch, Topic, UserId
 from hub.domain.topics import Position
 from hub.store.scripts import Scripts
 from hub.store.workers import WorkerFacts, Workers
+from tests.integration.gateway.dialects import in_both_dialects
 from tests.integration.gateway.stage import Raw, Running, Start, until
+
+pytestmark = in_both_dialects
 
 ANN = Whose(UserId("ann"))
 LOG = Topic("log:1")

@@ -1,11 +1,14 @@
 """The official Python SDK against a real worker, with a network between them that can be cut."""
 
+from tests.integration.gateway.dialects import Dialect, in_both_dialects
 from tests.integration.gateway.sdk_app import App, Network, sdk_client
 from tests.integration.gateway.stage import Running, Start, until
 
+pytestmark = in_both_dialects
 
-async def test_the_sdk_connects_subscribes_loses_the_network_and_recovers(worker: Running) -> None:
-    app = App()
+
+async def test_the_sdk_connects_subscribes_loses_the_network_and_recovers(worker: Running, dialect: Dialect) -> None:
+    app = App(dialect)
     async with Network(worker.port).running() as network:
         client = sdk_client(app, network.port, token="ann")
         await client.connect()
@@ -29,8 +32,8 @@ async def test_the_sdk_connects_subscribes_loses_the_network_and_recovers(worker
         await client.disconnect()
 
 
-async def test_the_sdk_moves_to_another_worker_when_its_own_drains(start: Start) -> None:
-    app = App()
+async def test_the_sdk_moves_to_another_worker_when_its_own_drains(start: Start, dialect: Dialect) -> None:
+    app = App(dialect)
     first = await start(drain_s=0.2)
     client = sdk_client(app, first.port, token="ann")
     await client.connect()
@@ -46,8 +49,8 @@ async def test_the_sdk_moves_to_another_worker_when_its_own_drains(start: Start)
     await client.disconnect()
 
 
-async def test_the_sdk_brings_a_fresh_token_when_its_own_has_expired(worker: Running) -> None:
-    app = App()
+async def test_the_sdk_brings_a_fresh_token_when_its_own_has_expired(worker: Running, dialect: Dialect) -> None:
+    app = App(dialect)
 
     async def get_token() -> str:
         return "ann"
@@ -60,19 +63,20 @@ async def test_the_sdk_brings_a_fresh_token_when_its_own_has_expired(worker: Run
     await client.disconnect()
 
 
-async def test_the_sdk_stays_away_after_an_invalid_token(worker: Running) -> None:
-    app = App()
+async def test_the_sdk_stays_away_after_an_invalid_token(worker: Running, dialect: Dialect) -> None:
+    app = App(dialect)
     client = sdk_client(app, worker.port, token="forged")
     await client.connect()
     await until(lambda: bool(app.disconnected))
     assert app.disconnected == [3500]
 
 
-async def test_the_sdk_calls_an_operation_and_reads_history(worker: Running) -> None:
-    client = sdk_client(App(), worker.port, token="ann")
+async def test_the_sdk_calls_an_operation_and_reads_history(worker: Running, dialect: Dialect) -> None:
+    app = App(dialect)
+    client = sdk_client(app, worker.port, token="ann")
     await client.connect()
-    assert (await client.rpc("echo", {"n": 1})).data == {"n": 1}
+    assert app.decoded((await client.rpc("echo", app.encoded({"n": 1}))).data) == {"n": 1}
     await worker.publish("log:1", "x")
     page = await client.history("log:1", limit=5)
-    assert [publication.data for publication in page.publications] == ["x"]
+    assert [app.decoded(publication.data) for publication in page.publications] == ["x"]
     await client.disconnect()

@@ -7,19 +7,22 @@ from typing import Any
 import pytest
 from centrifuge import Client, ReplyError
 
+from tests.integration.gateway.dialects import Dialect, in_both_dialects
 from tests.integration.gateway.sdk_app import App, Network, sdk_client
 from tests.integration.gateway.stage import Running, Start, until
+
+pytestmark = in_both_dialects
 
 Connect = Callable[..., Awaitable[tuple[App, Client]]]
 
 
 @pytest.fixture
-async def connect(worker: Running) -> AsyncIterator[Connect]:
+async def connect(worker: Running, dialect: Dialect) -> AsyncIterator[Connect]:
     """Connects people."""
     clients: list[Client] = []
 
     async def one(user: str, *, port: int = worker.port) -> tuple[App, Client]:
-        app = App()
+        app = App(dialect)
         client = sdk_client(app, port, token=user)
         clients.append(client)
         await client.connect()
@@ -42,15 +45,18 @@ async def test_it_publishes_and_reads_who_is_there_and_what_was(connect: Connect
     (ann_app, ann), (bob_app, bob) = await connect("ann"), await connect("bob")
     mine = await subscribed(ann_app, ann, "room:1")
     theirs = await subscribed(bob_app, bob, "room:1")
-    await mine.publish({"text": "hello"})
+    await mine.publish(ann_app.encoded({"text": "hello"}))
     await bob_app.sees("order", [{"text": "hello"}])
     assert bob_app.publishers == ["ann"]
     clients = (await theirs.presence()).clients.values()
-    assert sorted((info.user, info.conn_info["name"]) for info in clients) == [("ann", "ann"), ("bob", "bob")]
+    assert sorted((info.user, bob_app.decoded(info.conn_info)["name"]) for info in clients) == [
+        ("ann", "ann"),
+        ("bob", "bob"),
+    ]
     stats = await theirs.presence_stats()
     assert (stats.num_clients, stats.num_users) == (2, 2)
     page = await theirs.history(limit=10)
-    assert [(each.data, each.info.user) for each in page.publications] == [({"text": "hello"}, "ann")]
+    assert [(bob_app.decoded(each.data), each.info.user) for each in page.publications] == [({"text": "hello"}, "ann")]
 
 
 async def test_it_is_told_who_comes_and_goes(connect: Connect) -> None:
@@ -66,9 +72,9 @@ async def test_it_is_told_who_comes_and_goes(connect: Connect) -> None:
 
 @pytest.mark.parametrize("method", ["publish", "presence", "history"])
 async def test_it_is_told_what_it_may_not_do(connect: Connect, method: str) -> None:
-    _, ann = await connect("ann")
+    app, ann = await connect("ann")
     with pytest.raises(ReplyError) as refused:
-        await getattr(ann, method)("room:1", *([1] if method == "publish" else []))
+        await getattr(ann, method)("room:1", *([app.encoded(1)] if method == "publish" else []))
     assert refused.value.code == 103
 
 
@@ -81,7 +87,7 @@ async def test_it_subscribes_by_token_and_renews_it_before_its_end(connect: Conn
         return f"ann/{channel}@{given[-1]}"
 
     vault = await subscribed(app, ann, "vault:1", get_token=get_token)
-    assert [info.chan_info for info in (await vault.presence()).clients.values()] in ([], [{"seat": 1}])
+    assert [app.decoded(info.chan_info) for info in (await vault.presence()).clients.values()] in ([], [{"seat": 1}])
     await until(lambda: len(given) == 2)
     await until(lambda: time.time() > given[0] + 3, within_s=10.0)
     await worker.publish("vault:1", "after the first token's end")
@@ -124,8 +130,8 @@ async def test_a_topic_that_wants_a_token_is_refused_without(connect: Connect) -
     await until(lambda: app.unsubscribed == [103])
 
 
-async def test_it_recovers_where_it_has_asked_to(worker: Running) -> None:
-    app = App()
+async def test_it_recovers_where_it_has_asked_to(worker: Running, dialect: Dialect) -> None:
+    app = App(dialect)
     async with Network(worker.port).running() as network:
         ann = sdk_client(app, network.port, token="ann")
         await ann.connect()
@@ -140,9 +146,9 @@ async def test_it_recovers_where_it_has_asked_to(worker: Running) -> None:
         await ann.disconnect()
 
 
-async def test_somebody_without_a_token_is_nobody_in_particular(start: Start) -> None:
+async def test_somebody_without_a_token_is_nobody_in_particular(start: Start, dialect: Dialect) -> None:
     worker = await start(allow_anonymous_connect_without_token=True)
-    app = App()
+    app = App(dialect)
     guest = sdk_client(app, worker.port)
     await guest.connect()
     await guest.ready()

@@ -2,7 +2,10 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
+from tests.integration.gateway.dialects import in_both_dialects
 from tests.integration.gateway.stage import Running, Start
+
+pytestmark = in_both_dialects
 
 
 async def test_a_shopper_connects_to_inbox_and_announcements(worker: Running) -> None:

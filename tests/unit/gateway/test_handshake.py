@@ -5,7 +5,8 @@ from websockets.http11 import Request as LibraryRequest
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
-from hub.gateway.handshake import BadHead, Handshake, Refused, asks_for_websocket, parse_head, request_of
+from hub.gateway.formats import JSON, PROTOBUF, WebSocketFormat
+from hub.gateway.handshake import Accepted, BadHead, Handshake, Refused, asks_for_websocket, parse_head, request_of
 
 
 @pytest.mark.parametrize(
@@ -150,11 +151,31 @@ def test_who_speaks_another_version_is_told_ours() -> None:
     assert b"\r\nSec-WebSocket-Version: 13\r\n" in answer.response
 
 
-def test_json_is_selected_and_protobuf_is_not() -> None:
-    both = head(Sec_WebSocket_Protocol=b"centrifuge-protobuf, centrifuge-json")
-    assert b"\r\nSec-WebSocket-Protocol: centrifuge-json\r\n" in Handshake(()).answer(parse_head(both)).response
-    only = head(Sec_WebSocket_Protocol=b"centrifuge-protobuf")
-    assert b"Sec-WebSocket-Protocol" not in Handshake(()).answer(parse_head(only)).response
+@pytest.mark.parametrize(
+    ("target", "offer", "selected", "spoken"),
+    [
+        (b"", None, None, JSON),
+        (b"", b"centrifuge-json", b"centrifuge-json", JSON),
+        (b"", b"centrifuge-protobuf", b"centrifuge-protobuf", PROTOBUF),
+        (b"", b"Centrifuge-Protobuf", b"centrifuge-protobuf", PROTOBUF),
+        (b"", b"centrifuge-protobuf, centrifuge-json", b"centrifuge-json", JSON),
+        (b"", b"mqtt, centrifuge-protobuf", b"centrifuge-protobuf", PROTOBUF),
+        (b"", b"mqtt", None, JSON),
+        (b"?format=protobuf", None, None, PROTOBUF),
+        (b"?a=b&format=protobuf", b"centrifuge-protobuf", b"centrifuge-protobuf", PROTOBUF),
+        (b"?format=json", b"centrifuge-protobuf", b"centrifuge-protobuf", PROTOBUF),
+        (b"?format=protobufs&=&%", None, None, JSON),
+    ],
+)
+def test_the_subprotocol_or_the_target_names_the_format(
+    target: bytes, offer: bytes | None, selected: bytes | None, spoken: WebSocketFormat
+) -> None:
+    sent = head(Sec_WebSocket_Protocol=offer)
+    answer = Handshake(()).answer(parse_head(sent.replace(b" HTTP", target + b" HTTP", 1)))
+    assert isinstance(answer, Accepted)
+    assert answer.format is spoken
+    lines = [line for line in answer.response.split(b"\r\n") if line.startswith(b"Sec-WebSocket-Protocol")]
+    assert lines == ([b"Sec-WebSocket-Protocol: " + selected] if selected else [])
 
 
 @pytest.mark.parametrize(
