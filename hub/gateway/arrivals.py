@@ -123,11 +123,15 @@ class Arrivals:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._wanted.wait()
-                batch, self._asks = self._asks[:_BATCH], self._asks[_BATCH:]
-                if not self._asks:
-                    self._wanted.clear()
-                await self._serve(batch, group)
+                # Not kept in a variable: while nobody comes it would hold on to those who came last.
+                await self._serve(self._next_batch(), group)
                 await asyncio.sleep(_PACE_S)
+
+    def _next_batch(self) -> list[Ask]:
+        batch, self._asks = self._asks[:_BATCH], self._asks[_BATCH:]
+        if not self._asks:
+            self._wanted.clear()
+        return batch
 
     async def _serve(self, batch: Sequence[Ask], group: asyncio.TaskGroup) -> None:
         names = dict.fromkeys(name for ask in batch for name in ask.since)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Self
 import uvloop
 
 from hub.domain.errors import ConfigurationError
+from hub.roles.collector import calm, tend
 from hub.supervisor import EXIT_CONFIGURATION
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -52,19 +52,9 @@ def run_role(role: Role, *, supervised: bool = False) -> int:
         return EXIT_CONFIGURATION
 
 
-def _calm_garbage_collector() -> None:
-    """Collect rarely, and never look at what the imports made.
-
-    A process holds a million small objects that live long (connections, subscriptions): each full collection walks all
-    of them while nobody is served. Reference counting frees nearly everything else without the collector.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
 async def _with_signals(role: Role, *, supervised: bool) -> int:
-    _calm_garbage_collector()
+    calm()
+    tending = asyncio.create_task(tend(), name="collector")
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,6 +63,7 @@ async def _with_signals(role: Role, *, supervised: bool) -> int:
     try:
         return await role(stopping)
     finally:
+        tending.cancel()
         if watch is not None:
             watch.close()
 
