@@ -45,10 +45,10 @@ def chosen(names: Sequence[str], *, own: bool) -> list[Scenario]:
 
 
 async def run(plan: Plan, *, remote: Remote | None = None, names: Sequence[str] = ()) -> Outcome:
-    """Run scenarios against a server of our own, or a remote one. Raises TimeoutError beyond the plan's limit."""
+    """Run scenarios against a server of our own, or a remote one, for as long as the plan allows."""
     todo = chosen(names, own=remote is None)
     shards, recorder = shards_for(plan.clients), Recorder()
-    async with asyncio.timeout(plan.limit_s), AsyncExitStack() as parts:
+    async with AsyncExitStack() as parts:
         kafka = any(each.kafka for each in todo)
         serving = remote_target(remote, plan, shards=shards) if remote else own_target(plan, shards=shards, kafka=kafka)
         target = await parts.enter_async_context(serving)
@@ -64,24 +64,29 @@ async def _play(todo: Sequence[Scenario], stage: Stage) -> list[Figure]:
     figures: list[Figure] = []
     recorder = stage.recorder
     for scenario in todo:
+        left_s = stage.plan.limit_s - recorder.now_s()
         print(f"{recorder.now_s():6.1f} s  {scenario.name}: {scenario.about}", flush=True)
         with recorder.mark(scenario.name):
-            found, finished = await _finish(scenario, stage)
+            found, finished = await _finish(scenario, stage, timeout_s=left_s)
         figures += found
         if not finished:
             break
-    await stage.swarm.settled()
+    with suppress(SwarmStuck):
+        await stage.swarm.settled()
     return figures + promises(stage.swarm)
 
 
-async def _finish(scenario: Scenario, stage: Stage) -> tuple[list[Figure], bool]:
-    """Return what a scenario has found, and whether it came to its end."""
+async def _finish(scenario: Scenario, stage: Stage, *, timeout_s: float) -> tuple[list[Figure], bool]:
+    """Return what a scenario has found, and whether it came to its end within the time that is left."""
     figures: list[Figure] = []
     stuck: list[BaseException] = []
     try:
-        figures += await scenario.run(stage)
+        async with asyncio.timeout(timeout_s):
+            figures += await scenario.run(stage)
     except* SwarmStuck as group:
         stuck += group.exceptions
+    except* TimeoutError:
+        stuck.append(TimeoutError(f"the run took longer than {stage.plan.limit_s:g} s"))
     figures += [Figure(scenario.name, str(each), 1, "", budget=0) for each in stuck]
     return figures, not stuck
 

@@ -73,7 +73,7 @@ class Stage:
     async def broadcast(self, series: str, number: int = 0) -> None:
         """Publish one message to everybody."""
         data = stamp.payload(series, number, size_bytes=self.plan.broadcast_bytes)
-        await self.target.publisher.publish([(self.target.announcements, data)])
+        await self.target.hub.publish([(self.target.announcements, data)])
 
     def personal(self, series: str, number: int) -> tuple[str, bytes]:
         """Return a message for one person, chosen at random."""

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import psutil
 
 from hub.config import load
+from hub.service.api_keys import make_api_key
 from loadtest.plan import Plan
 from loadtest.publishers import Publisher, api_publisher, store_publisher
 from loadtest.stack import Cost, Stack, cost_of, running_stack
@@ -22,8 +24,21 @@ from loadtest.swarm.control import Setup
 SERVER = "serve"
 """Names of processes that hold the connections begin with it."""
 _NAMESPACES = (
-    {"name": "courier", "kind": "latest", "history_size": 1, "history_ttl_s": 3_600, "subscribe_roles": ["shopper"]},
-    {"name": "room", "kind": "log", "history_size": 100, "history_ttl_s": 3_600, "subscribe_roles": ["shopper"]},
+    {
+        "name": "courier",
+        "kind": "latest",
+        "history_size": 1,
+        "history_ttl_s": 3_600,
+        "allow_subscribe_for_client": True,
+    },
+    {
+        "name": "room",
+        "kind": "log",
+        "history_size": 100,
+        "history_ttl_s": 3_600,
+        "allow_subscribe_for_client": True,
+        "allow_publish_for_subscriber": True,
+    },
 )
 
 
@@ -33,7 +48,10 @@ class Target:
 
     name: str
     setup: Setup
-    publisher: Publisher
+    hub: Publisher
+    """Publishes on inboxes and announcements, as the hub's other roles do."""
+    api: Publisher
+    """Publishes on topics of the backend, over HTTP."""
     inbox: str = "inbox:{}"
     """The topic of one person, by user."""
     announcements: str = "announcements"
@@ -86,7 +104,9 @@ class OwnTarget(Target):
 @asynccontextmanager
 async def own_target(plan: Plan, *, shards: int, kafka: bool) -> AsyncIterator[OwnTarget]:
     """Start an installation with the plan's number of workers, ready to be connected to."""
+    key = make_api_key("load")
     settings = {
+        "DOORBELL_API_KEYS": msgspec.json.encode([key.setting]).decode(),
         "DOORBELL_WORKERS": str(plan.workers),
         "DOORBELL_NAMESPACES": json.dumps(_NAMESPACES),
         "DOORBELL_GATEWAY__ACCEPTS_PER_SECOND": str(plan.accepts_per_s),
@@ -95,13 +115,15 @@ async def own_target(plan: Plan, *, shards: int, kafka: bool) -> AsyncIterator[O
     async with AsyncExitStack() as parts:
         stack = parts.enter_context(running_stack(kafka=kafka, settings=settings))
         await asyncio.to_thread(stack.start, SERVER)
+        http = "http://{}:{}/api".format(*stack.address)
+        api = await parts.enter_async_context(api_publisher(http, key.key))
         ours = {name: value for name, value in stack.environment.items() if name.startswith("DOORBELL_")}
         configured = load(Path("/dev/null"), ours)
-        publisher = await parts.enter_async_context(store_publisher(configured, stack.redis_url))
+        hub = await parts.enter_async_context(store_publisher(configured, stack.redis_url))
         setup = Setup(
             shard=0, shards=shards, members=plan.clients, addresses=(stack.address,), secret=stack.token.hmac_secret
         )
-        yield OwnTarget("Doorbell", setup, publisher, stack=stack, plan=plan)
+        yield OwnTarget("Doorbell", setup, hub, api, stack=stack, plan=plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +154,8 @@ async def remote_target(remote: Remote, plan: Plan, *, shards: int) -> AsyncIter
         secret=remote.hmac_secret,
         channels=remote.channels,
     )
-    async with api_publisher(remote.api_url, remote.api_key) as publisher:
-        yield Target(parts[0].netloc, setup, publisher, processes=_processes(remote.pids))
+    async with api_publisher(remote.api_url, remote.api_key) as api:
+        yield Target(parts[0].netloc, setup, api, api, processes=_processes(remote.pids))
 
 
 def _processes(pids: Sequence[int]) -> dict[str, psutil.Process]:

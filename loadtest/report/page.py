@@ -123,20 +123,23 @@ def _column(lines: Mapping[str, Line], column: int) -> dict[str, Line]:
 def reconnect_curves(timeline: Mapping[str, Any]) -> dict[str, Line]:
     """Return the connections during each loss, by seconds since it began."""
     return {
-        name: [(at_s - from_s, live) for at_s, live in timeline["connections"] if from_s <= at_s <= until_s + 1]
+        name: [(at_s - from_s, live) for at_s, live in timeline["connections"] if from_s <= at_s <= until_s]
         for name, from_s, until_s in timeline["marks"]
         if name in _LOSSES
     }
 
 
 def summed(lines: Mapping[str, Line]) -> dict[str, Line]:
-    """Add up the processes of each role, second by second."""
-    totals: dict[str, dict[int, float]] = {}
+    """Add up the processes of each role, second by second; of several values in a second the last one counts."""
+    totals: dict[str, dict[int, dict[str, float]]] = {}
     for process, line in lines.items():
         role = totals.setdefault(process.partition(".")[0].partition("-")[0], {})
         for at_s, value in line:
-            role[round(at_s)] = role.get(round(at_s), 0.0) + value
-    return {role: sorted(points.items()) for role, points in totals.items()}
+            role.setdefault(round(at_s), {})[process] = value
+    return {
+        role: [(at_s, sum(values.values())) for at_s, values in sorted(seconds.items())]
+        for role, seconds in totals.items()
+    }
 
 
 def _of_server(lines: Mapping[str, Line]) -> dict[str, Sequence[Sequence[float]]]:

@@ -1,4 +1,7 @@
-"""Everybody connects with a token, in steps; after each the costs are taken, which must not grow with the number."""
+"""Everybody connects with a token, in steps; after each the costs are taken, which must not grow with the number.
+
+Memory of a connection is what those of a step have added: the first thousands fill what a worker's start has left free.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,8 @@ async def run(stage: Stage) -> list[Figure]:
     steps: list[_Step] = []
     for share in plan.steps:
         until = max(here + 1, int(plan.clients * share))
-        steps.append(await _step(stage, here, until, since=(warm, resident)))
-        here = until
+        steps.append(await _step(stage, here, until, resident))
+        here, resident = until, stage.resident_bytes()
     last = steps[-1]
     connecting = stage.swarm.series(CONNECTING)
     figures = [
@@ -50,12 +53,12 @@ async def run(stage: Stage) -> list[Figure]:
     if stage.target.processes or last.accept_us:
         figures = [MEMORY.figure(NAME, last.memory_kb), ACCEPT.figure(NAME, last.accept_us), *figures]
         figures += [figure for step in steps for figure in _at(step)]
-        if steps[0].clients >= _LARGE and len(steps) > 1:
-            figures.append(GROWTH.figure(NAME, _growth(steps[0], last)))
+        if steps[0].clients >= _LARGE and len(steps) > 2:
+            figures.append(GROWTH.figure(NAME, _growth(*steps)))
     return figures
 
 
-async def _step(stage: Stage, first: int, until: int, *, since: tuple[int, int]) -> _Step:
+async def _step(stage: Stage, first: int, until: int, resident: int) -> _Step:
     plan, swarm = stage.plan, stage.swarm
 
     async def connect() -> None:
@@ -68,12 +71,11 @@ async def _step(stage: Stage, first: int, until: int, *, since: tuple[int, int])
             await swarm.heard(series, until, timeout_s=plan.patience_s)
 
     joined = await stage.spending(connect)
-    warm, resident = since
     grown = stage.resident_bytes() - resident
     told = await stage.spending(broadcast)
     return _Step(
         until,
-        memory_kb=grown / (until - warm) / 1_024,
+        memory_kb=grown / (until - first) / 1_024,
         accept_us=joined.server_s / (until - first) * 1e6,
         delivery_us=told.server_s / (until * _BROADCASTS) * 1e6,
         per_s=(until - first) / joined.took_s,
@@ -89,13 +91,15 @@ def _at(step: _Step) -> list[Figure]:
     ]
 
 
-def _growth(first: _Step, last: _Step) -> float:
-    costs = [
-        (first.memory_kb, last.memory_kb),
+def _growth(first: _Step, second: _Step, *others: _Step) -> float:
+    """Return the greatest ratio of a cost at the last step to that at the first, of memory to that at the second."""
+    last = others[-1]
+    pairs = [
+        (second.memory_kb, last.memory_kb),
         (first.accept_us, last.accept_us),
         (first.delivery_us, last.delivery_us),
     ]
-    return max(after / before for before, after in costs if before)
+    return max(after / before for before, after in pairs if before)
 
 
 SCENARIO = Scenario(NAME, "all connect with tokens, in steps", run)

@@ -28,7 +28,7 @@ async def run(stage: Stage) -> list[Figure]:
     sent = 0
 
     async def act(numbers: range) -> None:
-        await stage.target.publisher.publish(
+        await stage.target.api.publish(
             [(topics[each % len(topics)], stamp.payload(_SERIES, each, size_bytes=_BYTES)) for each in numbers]
         )
 

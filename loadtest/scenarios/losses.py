@@ -57,7 +57,7 @@ async def _talk(stage: Stage, series: str, every_s: float) -> int:
     """Publish to all and to single people; return how many of the latter."""
 
     async def act(numbers: range) -> None:
-        await stage.target.publisher.publish([stage.personal(f"{series}-one", number) for number in numbers])
+        await stage.target.hub.publish([stage.personal(f"{series}-one", number) for number in numbers])
 
     async def announce() -> None:
         for number in range(_TO_ALL):

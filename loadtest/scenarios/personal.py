@@ -24,7 +24,7 @@ async def run(stage: Stage) -> list[Figure]:
     sent = 0
 
     async def act(numbers: range) -> None:
-        await stage.target.publisher.publish([stage.personal(_SERIES, number) for number in numbers])
+        await stage.target.hub.publish([stage.personal(_SERIES, number) for number in numbers])
 
     for number in range(plan.broadcasts):
         series = f"meanwhile-{number}"

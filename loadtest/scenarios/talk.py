@@ -1,4 +1,4 @@
-"""People talk in small rooms, as chats are."""
+"""People talk in small rooms, as chats are: clients publish, and everybody in the room hears it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BYTES = 120
 
 
 async def run(stage: Stage) -> list[Figure]:
-    """Say something in one room after the other; everybody there hears it."""
+    """Say something in one room after the other; everybody there hears it, the speaker too."""
     plan, swarm = stage.plan, stage.swarm
     rooms = [f"room:{number}" for number in range(plan.rooms)]
     # From the other end than those who watch couriers.
@@ -28,8 +28,9 @@ async def run(stage: Stage) -> list[Figure]:
     sent = 0
 
     async def act(numbers: range) -> None:
-        await stage.target.publisher.publish(
-            [(rooms[each % len(rooms)], stamp.payload(_SERIES, each, size_bytes=_BYTES)) for each in numbers]
+        said = [(each, stamp.payload(_SERIES, each, size_bytes=_BYTES)) for each in numbers]
+        swarm.publish(
+            [(stage.dice.choice(people[each % plan.rooms]), rooms[each % plan.rooms], text) for each, text in said]
         )
 
     async def speak() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -21,16 +21,27 @@ _HEADER = _segment(b'{"alg":"HS256","typ":"JWT"}')
 
 
 class Mint:
-    """Makes tokens that are valid for a day. `channels` become a claim: `{user}` in them is the bearer."""
+    """Makes tokens that are valid for a day. `channels` become a claim: `{user}` in them is the bearer.
 
-    def __init__(self, secret: str, *, channels: Sequence[str] = (), now_s: float | None = None) -> None:
+    `claims` are further ones, the same for all.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        *,
+        channels: Sequence[str] = (),
+        claims: Mapping[str, str] | None = None,
+        now_s: float | None = None,
+    ) -> None:
         self._mac = hmac.new(secret.encode(), digestmod=hashlib.sha256)
         self._channels = tuple(channels)
+        self._claims = dict(claims or {})
         self._issued_s = int(time.time() if now_s is None else now_s)
 
     def __call__(self, user: str) -> str:
         """Return a token for a user."""
-        claims: dict[str, object] = {"sub": user, "iat": self._issued_s, "exp": self._issued_s + _TTL_S}
+        claims: dict[str, object] = {**self._claims, "sub": user, "iat": self._issued_s, "exp": self._issued_s + _TTL_S}
         if self._channels:
             claims["channels"] = [channel.replace("{user}", user) for channel in self._channels]
         signed = b".".join((_HEADER, _segment(msgspec.json.encode(claims))))

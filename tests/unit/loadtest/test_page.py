@@ -76,6 +76,7 @@ def test_the_curve_of_coming_back_begins_with_the_loss() -> None:
 
 def test_the_processes_of_a_role_are_added_up() -> None:
     assert summed(TIMELINE["cpu"]) == {"serve": [(1, 0.75)], "redis": [(1, 0.1)]}
+    assert summed({"serve.0": [[0.6, 1.0], [1.4, 2.0]]}) == {"serve": [(1, 2.0)]}
 
 
 def test_a_long_line_is_thinned_but_keeps_its_peak() -> None:

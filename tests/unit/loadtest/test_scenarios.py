@@ -25,7 +25,7 @@ def stage(**costs: Cost) -> Stage:
 
     nobody = cast("Any", None)
     setup = Setup(shard=0, shards=2, members=100, addresses=(("h", 1),), secret="s")
-    return Stage(nobody, Fixed("t", setup, nobody), QUICK, nobody)
+    return Stage(nobody, Fixed("t", setup, nobody, nobody), QUICK, nobody)
 
 
 def test_processes_are_added_up_by_role_and_successors_with_them() -> None:
