@@ -103,7 +103,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         idempotency=Idempotency(server, scripts, keys),
         suppressions=Suppressions(server, keys),
         devices=Devices(server, scripts, keys),
-        presence=Presence(scripts, keys),
+        presence=Presence(scripts, keys, ttl_s=settings.gateway.presence_ttl_s),
         directives=Directives(server, scripts, keys),
         workers=Workers(scripts, keys),
     )

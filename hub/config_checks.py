@@ -93,6 +93,7 @@ def _ranges(settings: Settings) -> Iterator[_Finding]:
         ("gateway.connect_timeout_s", settings.gateway.connect_timeout_s, 0.1, 300.0),
         ("gateway.write_buffer_bytes", settings.gateway.write_buffer_bytes, 4_096, 67_108_864),
         ("gateway.ping_interval_s", settings.gateway.ping_interval_s, 1.0, 3_600.0),
+        ("gateway.presence_ttl_s", settings.gateway.presence_ttl_s, 3.0, 3_600.0),
         ("delivery.shards", settings.delivery.shards, 1, 1_024),
         ("delivery.concurrency", settings.delivery.concurrency, 1, 10_000),
         ("delivery.lease_s", settings.delivery.lease_s, 5.0, 3_600.0),

@@ -135,6 +135,8 @@ class Gateway(_Section, frozen=True):
     """Who connects without a token is let in as nobody in particular."""
     user_personal_channel_namespace: str = ""
     """A namespace whose topic `name:#user` everybody signed in is subscribed to by connecting; empty: none."""
+    presence_ttl_s: float = 60.0
+    """How long the clients of a worker that has died count as present; workers say a third of it apart who is there."""
     drain_s: float = 10.0
     """How long a stopping worker takes to close its connections in paced batches."""
     position_check_s: float = 20.0

@@ -6,14 +6,18 @@ import argparse
 import sys
 
 from hub.service.api_keys import make_api_key
-from hub.service.tokens import mint_token
+from hub.service.tokens import mint_subscription_token, mint_token
 from hub.settings import Settings
 
 
 def token(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print a connection token."""
+    """Print a connection token, or with `--channel` a subscription token."""
+    tokens, user, ttl_s = settings.token, arguments.user, arguments.ttl
     try:
-        print(mint_token(settings.token, user=arguments.user, role=arguments.role, ttl_s=arguments.ttl))
+        if arguments.channel:
+            print(mint_subscription_token(tokens, user=user, topic=arguments.channel, ttl_s=ttl_s))
+        else:
+            print(mint_token(tokens, user=user, role=arguments.role, ttl_s=ttl_s))
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 1

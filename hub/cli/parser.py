@@ -51,10 +51,11 @@ def _add_config(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_credentials(commands: _Commands[argparse.ArgumentParser]) -> None:
-    token = commands.add_parser("token", help="make a connection token, where token.hmac_secret is set")
+    token = commands.add_parser("token", help="make a connection or subscription token, where token.hmac_secret is set")
     token.add_argument("--user", required=True, help="whose token: the `sub` claim")
     token.add_argument("--role", type=Role, choices=sorted(SIGNED_IN), default=Role.SHOPPER)
     token.add_argument("--ttl", type=int, default=_DAY_S, metavar="S", help="seconds until it expires (default: a day)")
+    token.add_argument("--channel", default="", metavar="TOPIC", help="make it a subscription token for this topic")
     token.set_defaults(run="hub.cli.credentials:token")
     api_key = commands.add_parser("api-key", help="make an API key for a service, and the setting that lets it in")
     api_key.add_argument("--name", required=True, help="the service")

@@ -97,9 +97,12 @@ class Ask:
         self.reject_unrecovered = reject_unrecovered
         self.terms = terms
 
-    def terms_of(self, topic: LiveTopic) -> Terms:
-        """Return what the subscription to a topic is to be."""
-        return self.terms.get(topic.name) or forced_terms(topic.options)
+    def recovers(self, topic: LiveTopic) -> bool:
+        """Say whether the subscription to a topic is to be recoverable."""
+        terms = self.terms.get(topic.name)
+        if terms is None:
+            return topic.recoverable and topic.options.force_recovery
+        return terms.recoverable
 
 
 class Arrivals:
@@ -190,9 +193,8 @@ class Arrivals:
             return await self._topics.read_since(name, start, limit=_PAGE)
 
     def _seat(self, ask: Ask, live: Mapping[Topic, LiveTopic], pages: Mapping[Topic, Page]) -> None:
-        terms = {name: ask.terms_of(live[name]) for name in ask.since}
         starts = {
-            name: start_of(live[name], since, pages.get(name), recoverable=terms[name].recoverable)
+            name: start_of(live[name], since, pages.get(name), recoverable=ask.recovers(live[name]))
             for name, since in ask.since.items()
         }
         if ask.reject_unrecovered and any(start.was_recovering and not start.recovered for start in starts.values()):
@@ -200,16 +202,21 @@ class Arrivals:
             return
         seats: dict[Topic, tuple[Subscription, wire.SubscribeResult]] = {}
         for name, start in starts.items():
-            seat = _seat(ask, live[name], terms[name], offset=start.offset)
-            live[name].add(seat)
-            seats[name] = seat, told(start, terms[name])
+            topic, terms = live[name], ask.terms.get(name)
+            seat = _seat(ask, topic, terms, offset=start.offset)
+            topic.add(seat)
+            # What is recoverable by force, which is nearly everything, is told as it is.
+            plain = terms is None and start.recoverable
+            seats[name] = seat, start if plain else told(start, terms or forced_terms(topic.options))
         ask.asker.arrived(ask, seats)
         # After the reply: what is missing up to now follows as pushes.
         for seat, _ in seats.values():
             self._recovery.request(seat)
 
 
-def _seat(ask: Ask, topic: LiveTopic, terms: Terms, *, offset: int) -> Subscription:
+def _seat(ask: Ask, topic: LiveTopic, terms: Terms | None, *, offset: int) -> Subscription:
+    if terms is None:
+        return Subscription(ask.asker, topic, offset=offset, server_side=ask.connect)
     if terms.expires_s is None and terms.info is None:
         seat = Subscription(ask.asker, topic, offset=offset, server_side=ask.connect)
     else:
@@ -229,8 +236,7 @@ def _seat(ask: Ask, topic: LiveTopic, terms: Terms, *, offset: int) -> Subscript
 def _plan(ask: Ask, live: Mapping[Topic, LiveTopic]) -> Plan:
     """Return the topics of which a reply needs a page of the stream, with the offset after which it begins."""
     found = {
-        name: _page_from(live[name], since if ask.terms_of(live[name]).recoverable else None)
-        for name, since in ask.since.items()
+        name: _page_from(live[name], since if ask.recovers(live[name]) else None) for name, since in ask.since.items()
     }
     return {name: start for name, start in found.items() if start is not None}
 

@@ -90,7 +90,7 @@ class Gateway:
         self._recovery = Recovery(topics, tally)
         self._fan_out = FanOut(self._recovery, tally, call_soon=asyncio.get_running_loop().call_soon)
         self._arrivals = Arrivals(self._directory, topics, self._recovery)
-        self._roll_call = RollCall(presence)
+        self._roll_call = RollCall(presence, interval_s=settings.presence_ttl_s / 3)
         self._publisher = Publisher(topics)
         self._check = PositionCheck(
             self._directory, topics, self._recovery, tally, interval_s=settings.position_check_s

@@ -18,7 +18,7 @@ from hub.domain.ids import UserId
 from hub.gateway.subscriptions import LiveTopic, Subscription, seen_of
 from hub.observe import logger
 from hub.protocol.client_info import encode_info
-from hub.store.presence import PRESENCE_TTL_S, Attendance, Member
+from hub.store.presence import Attendance, Member
 
 _BATCH = 500
 """Clients told in one round trip."""
@@ -41,9 +41,7 @@ class Store(Protocol):
 class RollCall:
     """Keeps the presence of this worker's clients true. `run` does the work."""
 
-    def __init__(
-        self, store: Store, *, interval_s: float = PRESENCE_TTL_S / 3, clock_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, store: Store, *, interval_s: float, clock_s: Callable[[], float] = time.monotonic) -> None:
         """Take `interval_s`, after which everybody who is there is told again."""
         self._store = store
         self._interval_s = interval_s

@@ -18,6 +18,7 @@ import msgspec
 from jwt.algorithms import Algorithm
 
 from hub.domain.permission import Identity, Role, SubscriptionGrant, TokenInvalid
+from hub.domain.topics import is_valid
 from hub.service import token_claims
 from hub.service.token_claims import ConnectionClaims, SubscriptionClaims, is_user_id
 from hub.settings import Token
@@ -128,16 +129,31 @@ class TokenVerifier:
 def mint_token(
     settings: Token, *, user: str, role: Role, ttl_s: int, info: Any = None, now_s: float | None = None
 ) -> str:
-    """Return a token signed with the HMAC secret. Raises ValueError where there is none, or for a bad user id."""
+    """Return a connection token signed with the HMAC secret.
+
+    Raises ValueError where there is none, or for a bad user id.
+    """
+    return _mint(settings, {"sub": user, "role": role.value, "info": info}, ttl_s=ttl_s, now_s=now_s)
+
+
+def mint_subscription_token(
+    settings: Token, *, user: str, topic: str, ttl_s: int, info: Any = None, now_s: float | None = None
+) -> str:
+    """Return a token that opens a topic to somebody. Raises ValueError as `mint_token`, and for a bad topic."""
+    if not is_valid(topic):
+        raise ValueError(f"{topic!r} is not a topic")
+    return _mint(settings, {"sub": user, "channel": topic, "info": info}, ttl_s=ttl_s, now_s=now_s)
+
+
+def _mint(settings: Token, claims: dict[str, Any], *, ttl_s: int, now_s: float | None) -> str:
     if not settings.hmac_secret:
         raise ValueError("token.hmac_secret is not set: tokens come from the issuer of the configured public keys")
-    if not is_user_id(user):
-        raise ValueError(f"{user!r} is not a user id")
+    if not is_user_id(claims["sub"]):
+        raise ValueError(f"{claims['sub']!r} is not a user id")
     issued_s = int(time.time() if now_s is None else now_s)
-    claims: dict[str, Any] = {"sub": user, "role": role.value, "iat": issued_s, "exp": issued_s + ttl_s}
-    optional = {"aud": settings.audience, "iss": settings.issuer, "info": info}
-    claims |= {name: value for name, value in optional.items() if value}
-    return jwt.encode(claims, settings.hmac_secret, algorithm=pinned_algorithms(settings)[0])
+    every = {**claims, "iat": issued_s, "exp": issued_s + ttl_s, "aud": settings.audience, "iss": settings.issuer}
+    given = {name: value for name, value in every.items() if value}
+    return jwt.encode(given, settings.hmac_secret, algorithm=pinned_algorithms(settings)[0])
 
 
 def _unpadded(segment: bytes) -> bytes:

@@ -52,7 +52,7 @@ def room(name: str = "room:1", options: Namespace = ROOM) -> LiveTopic:
 
 async def test_who_comes_and_who_leaves_is_told_in_one_trip_for_each_topic() -> None:
     store, first, second = Store(), room(), room("room:2")
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     seats = [seated(first, "c1"), seated(first, "c2"), seated(second, "c1")]
     for seat in seats:
         roll.came(seat)
@@ -65,7 +65,7 @@ async def test_who_comes_and_who_leaves_is_told_in_one_trip_for_each_topic() -> 
 
 async def test_only_the_last_word_about_a_client_is_told() -> None:
     store, topic = Store(), room()
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     seat = seated(topic, "c1")
     roll.came(seat)
     roll.left(seat)
@@ -78,7 +78,7 @@ async def test_only_the_last_word_about_a_client_is_told() -> None:
 
 async def test_what_could_not_be_told_is_told_later_and_newer_words_win() -> None:
     store, topic = Store(), room()
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     one, two = seated(topic, "c1"), seated(topic, "c2")
     roll.came(one)
     roll.came(two)
@@ -93,7 +93,7 @@ async def test_what_could_not_be_told_is_told_later_and_newer_words_win() -> Non
 
 async def test_everybody_who_is_there_is_told_again_and_nobody_else() -> None:
     store, topic, empty = Store(), room(), room("room:2")
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     seats = [seated(topic, f"c{n}") for n in range(1_200)]
     gone = seated(empty, "x")
     for seat in (*seats, gone):
@@ -112,7 +112,7 @@ async def test_everybody_who_is_there_is_told_again_and_nobody_else() -> None:
 
 async def test_who_leaves_while_the_roll_is_called_is_taken_out_afterwards() -> None:
     store, topic = Store(), room()
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     seat = seated(topic, "c1")
     roll.came(seat)
     await roll.tell_changes()
@@ -138,7 +138,7 @@ async def test_the_task_tells_changes_at_once_and_the_roll_in_time() -> None:
 
 async def test_the_end_does_not_wait_for_a_store_that_is_away() -> None:
     store, topic = Store(), room()
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     roll.came(seated(topic, "c1"))
     store.down = True
     await roll.close()
@@ -147,7 +147,7 @@ async def test_the_end_does_not_wait_for_a_store_that_is_away() -> None:
 
 async def test_what_is_seen_of_a_client_comes_with_its_subscription() -> None:
     store, topic = Store(), room(options=Namespace("room", presence=True))
-    roll = RollCall(store)
+    roll = RollCall(store, interval_s=60.0)
     info = Raw(b'{"seat":1}')
     seat = GrantedSubscription(Client(name="c1"), topic, offset=0, server_side=False, expires_s=None, info=info)
     topic.add(seat)

@@ -9,7 +9,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.domain.permission import Role, ServerSubscription, TokenExpired, TokenInvalid
-from hub.service.tokens import TokenVerifier, VerificationKey, mint_token, verification_key
+from hub.service.tokens import (
+    TokenVerifier,
+    VerificationKey,
+    mint_subscription_token,
+    mint_token,
+    verification_key,
+)
 from hub.settings import Token
 
 NOW_S = 1_800_000_000
@@ -261,3 +267,15 @@ def test_the_two_kinds_of_token_are_never_taken_for_each_other() -> None:
         VERIFIER.verify(subscription(), NOW_S)
     with pytest.raises(TokenInvalid, match="channel"):
         VERIFIER.verify_subscription(signed(), NOW_S)
+
+
+def test_a_minted_subscription_token_is_a_good_one() -> None:
+    token = mint_subscription_token(SETTINGS, user="u-9", topic="room:1", ttl_s=60, now_s=NOW_S)
+    grant = VERIFIER.verify_subscription(token, NOW_S)
+    assert (grant.user, grant.topic, grant.expires_s) == ("u-9", "room:1", NOW_S + 60)
+
+
+@pytest.mark.parametrize(("user", "topic"), [("two words", "room:1"), ("u-9", "two words"), ("u-9", "")])
+def test_no_subscription_token_is_minted_that_would_be_refused(user: str, topic: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        mint_subscription_token(SETTINGS, user=user, topic=topic, ttl_s=60)
