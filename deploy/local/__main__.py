@@ -16,7 +16,8 @@ from pathlib import Path
 from deploy.local import packages
 from deploy.local.child import RECORD_SUFFIX, Child
 from deploy.local.errors import LocalServiceError
-from deploy.local.kafka_server import KafkaServer, fetch_jars
+from deploy.local.jars import fetch_jars
+from deploy.local.kafka_server import POM, KafkaServer
 from deploy.local.programs import JAVA, MAVEN
 from deploy.local.rabbit_server import RabbitServer
 from deploy.local.redis_server import RedisServer
@@ -48,7 +49,7 @@ def ensure() -> int:
     for program in missing:
         print(f"Missing: {program.name}. As root: apt-get install {program.package}", file=sys.stderr)
     if JAVA not in missing and MAVEN not in missing:
-        fetch_jars(KAFKA_JARS)
+        fetch_jars(KAFKA_JARS, pom=POM)
     return 1 if missing and os.environ.get("CI", "").lower() in {"1", "true"} else 0
 
 

@@ -1,7 +1,5 @@
 """A private Kafka: one process that is broker and controller (KRaft), from the jars that a pinned pom names."""
 
-import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -10,11 +8,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from deploy.local.errors import DidNotStartError
+from deploy.local.jars import fetch_jars
 from deploy.local.ports import free_port
-from deploy.local.programs import JAVA, MAVEN
+from deploy.local.programs import JAVA
 from deploy.local.service import LocalService
 
-_POM = Path(__file__).parent / "kafka" / "pom.xml"
+POM = Path(__file__).parent / "kafka" / "pom.xml"
 _CLUSTER_ID = "ZG9vcmJlbGwtbG9jYWwtMQ"
 _PROBE_TIMEOUT_S = 2.0
 _TOOL_TIMEOUT_S = 300.0
@@ -43,7 +42,7 @@ class KafkaServer(LocalService):
         return f"127.0.0.1:{self.port}"
 
     def _prepare(self) -> None:
-        fetch_jars(self.library)
+        fetch_jars(self.library, pom=POM)
         settings = self.folder / "server.properties"
         settings.write_text(self._properties())
         if not (self.folder / "data" / "meta.properties").exists():
@@ -91,30 +90,6 @@ class KafkaServer(LocalService):
                 return False
             brokers: int = struct.unpack(">iii", reply)[2]
             return brokers > 0
-
-
-def fetch_jars(library: Path) -> None:
-    """Have Maven copy Kafka and what it needs into `library`, unless they are there for the present pom.
-
-    Raises:
-        MissingProgramError: Maven is not installed.
-        DidNotStartError: Maven failed.
-    """
-    library = library.resolve()  # Maven would take a relative path from the folder of the pom.
-    done = library / "pom.xml"
-    if done.exists() and done.read_bytes() == _POM.read_bytes():
-        return
-    maven = MAVEN.require()
-    # Beside, then renamed: a second test run, or an interruption, never sees half a library.
-    beside = library.with_name(f"{library.name}.{os.getpid()}")
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={beside}", "-DincludeScope=runtime"]
-    _run([maven, "--batch-mode", "--quiet", "--file", str(_POM), *goal], doing="fetch its jars")
-    shutil.copy(_POM, beside)
-    shutil.rmtree(library, ignore_errors=True)
-    try:
-        beside.rename(library)
-    except OSError:
-        shutil.rmtree(beside)  # Somebody else was first.
 
 
 def _run(command: Sequence[str], *, doing: str) -> None:

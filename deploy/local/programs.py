@@ -50,7 +50,9 @@ RABBITMQ = Program(name="/usr/lib/rabbitmq/bin/rabbitmq-server", package="rabbit
 RABBITMQCTL = Program(name="/usr/lib/rabbitmq/bin/rabbitmqctl", package="rabbitmq-server")
 EPMD = Program(name="epmd", package="rabbitmq-server")
 JAVA = Program(name="java", package="default-jre-headless")
+JAVAC = Program(name="javac", package="default-jdk-headless")
+"""A test's Java client is run from its source."""
 MAVEN = Program(name="mvn", package="maven")
 CHROMIUM = Program(name="chromium", package="chromium")
 
-ALL = (REDIS_SYSTEM, RABBITMQ, RABBITMQCTL, EPMD, JAVA, MAVEN, CHROMIUM)
+ALL = (REDIS_SYSTEM, RABBITMQ, RABBITMQCTL, EPMD, JAVA, JAVAC, MAVEN, CHROMIUM)
