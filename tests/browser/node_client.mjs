@@ -1,17 +1,18 @@
 // A shopper's app on the official SDK, driven line by line over stdin; tells what it sees as JSON lines on stdout.
 //
-// Arguments: the hub's host and port, a token. Commands: `subscribe <topic> [<options as JSON>]`, `publish`, `presence`,
-// `stats`, `history`, `unsubscribe` (of a topic), `drop` (break the socket), `rpc <method> <json>`, `quit`. The option
-// `tokens` of `subscribe` lists the subscription tokens to be given one after the other.
+// Arguments: the hub's host and port, a token, the format (json or protobuf). Commands: `subscribe <topic> [<options as
+// JSON>]`, `publish`, `presence`, `stats`, `history`, `unsubscribe` (of a topic), `drop` (break the socket), `rpc <method>
+// <json>`, `quit`. The option `tokens` of `subscribe` lists the subscription tokens to be given one after the other.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const require = createRequire(new URL("../../hub/web/package.json", import.meta.url));
-const { Centrifuge } = require("centrifuge");
 const WebSocket = require("ws");
 
-const [address, token] = process.argv.slice(2);
+const [address, token, format] = process.argv.slice(2);
+const protobuf = format === "protobuf";
+const { Centrifuge } = require(protobuf ? "centrifuge/build/protobuf" : "centrifuge");
 let socket = null;
 
 class OwnSocket extends WebSocket {
@@ -21,7 +22,14 @@ class OwnSocket extends WebSocket {
   }
 }
 
-const tell = (what, about) => console.log(JSON.stringify({ what, ...about }));
+// In protobuf the SDK takes and gives data as bytes: what it gives is told as the JSON that these are.
+function plain(name, value) {
+  const bytes = this[name];
+  if (!(bytes instanceof Uint8Array)) return value;
+  return bytes.length ? JSON.parse(new TextDecoder().decode(bytes)) : undefined;
+}
+const encoded = (json) => (protobuf ? new TextEncoder().encode(json) : JSON.parse(json));
+const tell = (what, about) => console.log(JSON.stringify({ what, ...about }, plain));
 
 const client = new Centrifuge(`ws://${address}/connection/websocket`, {
   token,
@@ -57,7 +65,7 @@ const commands = {
     client.getSubscription(topic).unsubscribe();
   },
   async publish(topic, json) {
-    await client.publish(topic, JSON.parse(json)).then(
+    await client.publish(topic, encoded(json)).then(
       () => tell("published", { channel: topic }),
       ({ code }) => tell("refused", { channel: topic, code }),
     );
@@ -75,7 +83,7 @@ const commands = {
     socket.terminate();
   },
   async rpc(method, json) {
-    const answer = await client.rpc(method, JSON.parse(json)).catch((error) => ({ error }));
+    const answer = await client.rpc(method, encoded(json)).catch((error) => ({ error }));
     tell("answer", answer);
   },
   quit() {

@@ -40,14 +40,14 @@ class NodeClient:
 
 
 @contextmanager
-def app_of(user: str, demo: Demo, hub: Hub) -> Iterator[NodeClient]:
+def app_of(user: str, demo: Demo, hub: Hub, *, spoken: str = "json") -> Iterator[NodeClient]:
     """Somebody's app, connected."""
     node = shutil.which("node")
     if node is None:
         unavailable("node is not on the PATH. Install it with: apt-get install nodejs")
     web_tools()
     script = Path(__file__).with_name("node_client.mjs")
-    arguments: list[str | Path] = [node, script, f"127.0.0.1:{demo.port}", hub.token({"user": user})]
+    arguments: list[str | Path] = [node, script, f"127.0.0.1:{demo.port}", hub.token({"user": user}), spoken]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         app = NodeClient(process)
         app.until("subscribed", channel=f"inbox:{user}")
@@ -55,16 +55,16 @@ def app_of(user: str, demo: Demo, hub: Hub) -> Iterator[NodeClient]:
         app.do("quit")
 
 
-@pytest.fixture
-def client(demo: Demo, hub: Hub) -> Iterator[NodeClient]:
-    """Ben's app."""
-    with app_of("ben", demo, hub) as app:
+@pytest.fixture(params=["json", "protobuf"])
+def client(request: pytest.FixtureRequest, demo: Demo, hub: Hub) -> Iterator[NodeClient]:
+    """Ben's app, in each of the formats."""
+    with app_of("ben", demo, hub, spoken=request.param) as app:
         yield app
 
 
 @pytest.fixture
 def other(demo: Demo, hub: Hub) -> Iterator[NodeClient]:
-    """Clara's app."""
+    """Clara's app, in JSON."""
     with app_of("clara", demo, hub) as app:
         yield app
 
