@@ -56,7 +56,7 @@ class FakeSender:
 
 
 def bearer(user: str = "u-1", role: Role = Role.SHOPPER) -> dict[str, str]:
-    return {"Authorization": f"Bearer {mint_token(TOKEN, user=user, role=role, ttl_s=60)}"}
+    return {"Authorization": f"Bearer {mint_token(TOKEN, user=user, role=role, ttl_s=3_600)}"}
 
 
 TEMPLATES = {"message": frozenset({"title", "body"}), "order-packed": frozenset({"order_id"})}
