@@ -16,6 +16,8 @@ from typing import Any
 import structlog
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 
+from hub.log_pace import Pace, PacedEvents, PacedRecords
+
 REDACTED = "********"
 _LATENCY_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -76,6 +78,8 @@ REQUEST_SECONDS = Histogram(
 )
 STORE_ERRORS = Counter("doorbell_store_errors", "Failed Redis calls that were tried again", ["what"])
 
+LOG_LINES_LEFT_OUT = Counter("doorbell_log_lines_left_out", "Warnings and errors that came too often to be logged")
+
 _URL_PASSWORD = re.compile(r"(?<=://)([^:@/]*):([^@/]*)@")
 _URL_PASSWORD_OPTION = re.compile(r"(?<=password=)[^&\s'\"]+")
 _CHATTY_LIBRARIES = ("aiokafka", "aiormq", "aio_pika")
@@ -114,9 +118,11 @@ def configure_logging(*, level: str = "info", role: str = "") -> None:
         if pretty
         else structlog.processors.JSONRenderer()
     )
+    pace = Pace()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            PacedEvents(pace, on_drop=LOG_LINES_LEFT_OUT.inc),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _mask_contacts,
@@ -128,6 +134,8 @@ def configure_logging(*, level: str = "info", role: str = "") -> None:
     )
     structlog.contextvars.bind_contextvars(role=role)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(PacedRecords(pace, on_drop=LOG_LINES_LEFT_OUT.inc))
     for library in _CHATTY_LIBRARIES:
         logging.getLogger(library).setLevel(logging.CRITICAL)
 
