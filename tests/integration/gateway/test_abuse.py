@@ -1,99 +1,14 @@
 """What must not hurt anybody but the one who does it."""
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.integration.gateway.peer import BROKEN, CONNECT, HEAD, frame, peer
 from tests.integration.gateway.stage import Running, Start
 
-_HEAD = (
-    b"GET /connection/websocket HTTP/1.1\r\nHost: shop.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-)
-_CONNECT = b'{"id":1,"connect":{"token":"ann"}}'
 
-
-class Peer:
-    """A client that sends what it likes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self.writer = writer
-
-    def send(self, data: bytes) -> None:
-        self.writer.write(data)
-
-    async def everything(self) -> bytes:
-        async with asyncio.timeout(8):
-            return await self._reader.read(-1)
-
-    async def head(self) -> bytes:
-        async with asyncio.timeout(5):
-            return await self._reader.readuntil(b"\r\n\r\n")
-
-    async def frame(self) -> tuple[int, bytes]:
-        async with asyncio.timeout(8):
-            first, length = await self._reader.readexactly(2)
-            if length == 126:
-                (length,) = struct.unpack("!H", await self._reader.readexactly(2))
-            return first & 0x0F, await self._reader.readexactly(length)
-
-    async def close_code(self) -> int:
-        while True:
-            opcode, payload = await self.frame()
-            if opcode == 8:
-                return int(struct.unpack("!H", payload[:2])[0])
-
-
-@asynccontextmanager
-async def peer(worker: Running, *, upgraded: bool = True) -> AsyncIterator[Peer]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", worker.port)
-    client = Peer(reader, writer)
-    if upgraded:
-        client.send(_HEAD + b"\r\n")
-        assert b" 101 " in await client.head()
-    yield client
-    writer.close()
-
-
-def frame(payload: bytes, *, first: int = 0x81, masked: bool = True) -> bytes:
-    mask = 0x80 if masked else 0
-    length = bytes((mask | len(payload),)) if len(payload) < 126 else struct.pack("!BH", mask | 126, len(payload))
-    return bytes((first,)) + length + (b"\0\0\0\0" if masked else b"") + payload
-
-
-@pytest.mark.parametrize(
-    ("sent", "code"),
-    [
-        (frame(b"", first=0x83), 1002),
-        (frame(b"", first=0xC1), 1002),
-        (frame(_CONNECT, masked=False), 1002),
-        (frame(b"x" * 126, first=0x89), 1002),
-        (frame(b"x", first=0x80), 1002),
-        (frame(b"x", first=0x09), 1002),
-        (frame(b"\x00", first=0x88), 1002),
-        (frame(struct.pack("!H", 1005), first=0x88), 1002),
-        (b"\x81\xff" + struct.pack("!Q", 2**40) + b"\0\0\0\0", 1009),
-        (b"\x81\xff" + struct.pack("!Q", 70_000) + b"\0\0\0\0", 1009),
-        (frame(b"\xff\xfe"), 1007),
-        (frame(b'{"id":1,"connect":{"token":"\xc3("}}'), 1007),
-        (frame(b"\x08\x01", first=0x82), 3506),
-        (frame(b"hello"), 3501),
-        (frame(b""), 3501),
-        (frame(b"[]"), 3501),
-        (frame(b"{}"), 3501),
-        (frame(b'{"id":1,"rpc":{"method":"echo"}}'), 3501),
-        (frame(b'{"id":0,"connect":{"token":"ann"}}'), 3501),
-        (frame(b'{"id":1,"connect":5}'), 3501),
-        (frame(b"[" * 60_000), 3501),
-        (frame(_CONNECT) + frame(_CONNECT), 3501),
-        (frame(_CONNECT + b"\n" + b'{"id":-2,"ping":{}}'), 3501),
-        (frame(struct.pack("!H", 1000), first=0x88), 1000),
-    ],
-)
+@pytest.mark.parametrize(("sent", "code"), BROKEN)
 async def test_a_broken_rule_closes_with_its_code(worker: Running, sent: bytes, code: int) -> None:
     async with worker.user("bob") as neighbour, peer(worker) as client:
         client.send(sent)
@@ -103,7 +18,7 @@ async def test_a_broken_rule_closes_with_its_code(worker: Running, sent: bytes, 
 
 async def test_a_message_may_come_in_pieces_of_every_size(worker: Running) -> None:
     async with peer(worker) as client:
-        for byte in frame(_CONNECT[:10], first=0x01) + frame(b"", first=0x00) + frame(_CONNECT[10:], first=0x80):
+        for byte in frame(CONNECT[:10], first=0x01) + frame(b"", first=0x00) + frame(CONNECT[10:], first=0x80):
             client.send(bytes((byte,)))
             await asyncio.sleep(0)
         assert b'"connect"' in (await client.frame())[1]
@@ -137,7 +52,7 @@ async def test_too_many_commands_close_the_connection(start: Start) -> None:
 async def test_a_flood_of_small_frames_closes_the_connection(start: Start, flood: bytes) -> None:
     worker = await start(max_commands_per_second=10, max_subscriptions=10)
     async with worker.user("bob") as neighbour, peer(worker) as client:
-        client.send(frame(_CONNECT))
+        client.send(frame(CONNECT))
         await client.frame()
         client.send(flood)
         assert await client.close_code() == 3013
@@ -146,7 +61,7 @@ async def test_a_flood_of_small_frames_closes_the_connection(start: Start, flood
 
 async def test_pings_and_commands_are_answered_in_order(worker: Running) -> None:
     async with peer(worker) as client:
-        client.send(frame(_CONNECT))
+        client.send(frame(CONNECT))
         await client.frame()
         client.send(frame(b"1st", first=0x89) + frame(b'{"id":2,"ping":{}}') + frame(b"2nd", first=0x89))
         assert [await client.frame() for _ in range(3)] == [(10, b"1st"), (1, b'{"id":2,"ping":{}}'), (10, b"2nd")]
@@ -165,7 +80,7 @@ async def test_a_client_that_never_connects_is_stale(start: Start) -> None:
         assert await client.close_code() == 3502
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /connec", _HEAD])
+@pytest.mark.parametrize("sent", [b"", b"GET /connec", HEAD])
 async def test_a_half_sent_head_is_given_up(start: Start, sent: bytes) -> None:
     worker = await start(handshake_timeout_s=0.3)
     async with peer(worker, upgraded=False) as client:
@@ -179,14 +94,14 @@ async def test_a_half_sent_head_is_given_up(start: Start, sent: bytes) -> None:
         (b"GET /connection/websocket HTTP/1.1\r\nX: " + b"x" * 20_000, b"431"),
         (b"GET /connection/websocket HTTP/1.1\r\nHost: a\r\n\r\n", b"426"),
         (b"GET /connection/websocket HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
-        (_HEAD.replace(b"13", b"12") + b"\r\n", b"426"),
-        (_HEAD.replace(b"GET", b"POST") + b"\r\n", b"405"),
-        (_HEAD + b"bad header\r\n\r\n", b"400"),
-        (_HEAD + b"Origin: https://evil.example\r\n\r\n", b"403"),
-        (_HEAD + b"Origin: null\r\n\r\n", b"403"),
-        (_HEAD + b"Origin: https://shop.example.evil.example\r\n\r\n", b"403"),
-        (_HEAD + b"Origin: https://a\r\nOrigin: https://shop.example\r\n\r\n", b"403"),
-        (_HEAD + b"Origin: https://shop.example\r\n\r\n", b"101"),
+        (HEAD.replace(b"13", b"12") + b"\r\n", b"426"),
+        (HEAD.replace(b"GET", b"POST") + b"\r\n", b"405"),
+        (HEAD + b"bad header\r\n\r\n", b"400"),
+        (HEAD + b"Origin: https://evil.example\r\n\r\n", b"403"),
+        (HEAD + b"Origin: null\r\n\r\n", b"403"),
+        (HEAD + b"Origin: https://shop.example.evil.example\r\n\r\n", b"403"),
+        (HEAD + b"Origin: https://a\r\nOrigin: https://shop.example\r\n\r\n", b"403"),
+        (HEAD + b"Origin: https://shop.example\r\n\r\n", b"101"),
     ],
 )
 async def test_a_handshake_gets_its_status(worker: Running, sent: bytes, status: bytes) -> None:
@@ -199,14 +114,14 @@ async def test_origins_may_be_listed(start: Start) -> None:
     worker = await start(allowed_origins=("https://app.example",))
     for origin, status in ((b"https://app.example", b"101"), (b"https://shop.example", b"403")):
         async with peer(worker, upgraded=False) as client:
-            client.send(_HEAD + b"Origin: " + origin + b"\r\n\r\n")
+            client.send(HEAD + b"Origin: " + origin + b"\r\n\r\n")
             assert (await client.head()).startswith(b"HTTP/1.1 " + status)
 
 
 async def test_beyond_its_budget_a_worker_asks_to_come_later(start: Start) -> None:
     worker = await start(accepts_per_second=1)
     async with peer(worker), peer(worker, upgraded=False) as late:
-        late.send(_HEAD + b"\r\n")
+        late.send(HEAD + b"\r\n")
         answer = await late.everything()
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: " in answer
@@ -215,5 +130,5 @@ async def test_beyond_its_budget_a_worker_asks_to_come_later(start: Start) -> No
 async def test_a_full_worker_asks_to_come_later(start: Start) -> None:
     worker = await start(max_connections=1)
     async with peer(worker), peer(worker, upgraded=False) as late:
-        late.send(_HEAD + b"\r\n")
+        late.send(HEAD + b"\r\n")
         assert (await late.head()).startswith(b"HTTP/1.1 503 ")

@@ -11,8 +11,8 @@ from hub.gateway.connection import Connection
 from hub.gateway.door import Door
 from hub.gateway.subscriptions import LiveTopic, Subscription
 from hub.protocol.session import Session
+from tests.integration.gateway.peer import frame, peer
 from tests.integration.gateway.stage import Running, open_descriptors, until
-from tests.integration.gateway.test_abuse import frame, peer
 
 _PEOPLE = 2_000
 _AT_ONCE = 50
