@@ -44,7 +44,13 @@ def parser() -> argparse.ArgumentParser:
 def _benchmark_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--connections", type=int, default=5_000, metavar="N")
     group.add_argument("--events", type=int, default=60_000, metavar="N", help="in the backlog of plain publications")
-    group.add_argument("--rate", type=int, default=500, metavar="N", help="events a second while latency is measured")
+    group.add_argument(
+        "--rate",
+        type=int,
+        default=500,
+        metavar="N",
+        help="events a second while latency is measured; then twice that",
+    )
     group.add_argument("--seconds", type=int, default=15, metavar="S", help="how long latency is measured")
 
 
