@@ -12,9 +12,11 @@ from typing import Protocol
 
 from hub.domain.decisions import Publication
 from hub.domain.errors import StoreUnavailable
+from hub.observe import logger
 
 _BATCH = 500
 _TIMEOUT_S = 10.0
+_log = logger(__name__)
 
 
 class Store(Protocol):
@@ -35,7 +37,7 @@ class Publisher:
         self._wanted = asyncio.Event()
 
     def publish(self, publication: Publication) -> asyncio.Future[None]:
-        """Publish in turn. The future is done when it is published, or has StoreUnavailable or TimeoutError."""
+        """Publish in turn. The future is done when it is published, or has the error that kept it from that."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((publication, done))
         self._wanted.set()
@@ -56,6 +58,9 @@ class Publisher:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._store.publish_many([publication for publication, _ in batch])
         except (StoreUnavailable, TimeoutError) as error:
+            problem = error
+        except Exception as error:  # noqa: BLE001 - who published is told, and the others' publications go on
+            _log.exception("publications_failed", count=len(batch))
             problem = error
         for _, done in batch:
             if done.done():

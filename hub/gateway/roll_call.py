@@ -19,6 +19,7 @@ from hub.gateway.subscriptions import LiveTopic, Subscription, seen_of
 from hub.observe import logger
 from hub.protocol.client_info import encode_info
 from hub.store.presence import Attendance, Member
+from hub.store.scripts import ScriptFailed
 
 _BATCH = 500
 """Clients told in one round trip."""
@@ -83,6 +84,10 @@ class RollCall:
             except (StoreUnavailable, TimeoutError) as error:
                 _log.warning("presence_delayed", error=str(error))
                 await asyncio.sleep(_RETRY_S)
+            except ScriptFailed:
+                # Something is wrong with one topic's keys: what else was in the batch is told with the next roll.
+                _log.exception("presence_failed")
+                self._next_s = self._clock_s() + self._interval_s
 
     async def tell_changes(self) -> None:
         """Tell who has come and who has left. Raises StoreUnavailable, TimeoutError; call it again then."""
@@ -92,7 +97,7 @@ class RollCall:
                 del self._changes[change]
             try:
                 await self._tell(_attendances(batch))
-            except BaseException:
+            except (StoreUnavailable, TimeoutError, asyncio.CancelledError):
                 self._changes = batch | self._changes
                 raise
         self._wanted.clear()

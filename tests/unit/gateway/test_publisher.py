@@ -8,6 +8,7 @@ from hub.domain.decisions import Publication
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import EffectId, Topic
 from hub.gateway.publisher import Publisher
+from hub.store.scripts import ScriptFailed
 
 
 class Store:
@@ -17,12 +18,13 @@ class Store:
         self.batches: list[list[str]] = []
         self.gate = asyncio.Event()
         self.down = False
+        self.problem: Exception = StoreUnavailable()
 
     async def publish_many(self, publications: Sequence[Publication]) -> None:
         self.batches.append([publication.id for publication in publications])
         await self.gate.wait()
         if self.down:
-            raise StoreUnavailable
+            raise self.problem
 
 
 @pytest.fixture
@@ -68,12 +70,13 @@ async def test_a_crowd_of_publications_goes_in_several_batches(publisher: Publis
     assert [name for batch in store.batches for name in batch] == [f"{n}" for n in range(1_100)]
 
 
+@pytest.mark.parametrize("problem", [StoreUnavailable(), ScriptFailed("a key holds something else")])
 async def test_whoever_published_is_told_that_it_failed_and_the_next_goes_on(
-    publisher: Publisher, store: Store
+    publisher: Publisher, store: Store, problem: Exception
 ) -> None:
     store.gate.set()
-    store.down = True
-    with pytest.raises(StoreUnavailable):
+    store.down, store.problem = True, problem
+    with pytest.raises(type(problem)):
         await publisher.publish(publication("a"))
     store.down = False
     await publisher.publish(publication("b"))

@@ -10,6 +10,7 @@ from hub.domain.topics import Namespace
 from hub.gateway.roll_call import RollCall
 from hub.gateway.subscriptions import GrantedSubscription, LiveTopic, Subscription
 from hub.store.presence import Attendance
+from hub.store.scripts import ScriptFailed
 from tests.unit.gateway.stream import Client
 
 ROOM = Namespace("room", presence=True, join_leave=True)
@@ -20,6 +21,7 @@ class Store:
 
     def __init__(self) -> None:
         self.down = False
+        self.broken = 0
         self.told: list[tuple[str, list[str], list[str], bool]] = []
         self.infos: list[bytes] = []
         self.changed = asyncio.Event()
@@ -28,6 +30,9 @@ class Store:
         await asyncio.sleep(0)
         if self.down:
             raise StoreUnavailable
+        if self.broken:
+            self.broken -= 1
+            raise ScriptFailed("a key holds something else")
         for each in attendances:
             self.told.append((each.topic, [member.client for member in each.there], [*each.left], each.announce))
             self.infos += [member.info for member in each.there]
@@ -131,6 +136,19 @@ async def test_the_task_tells_changes_at_once_and_the_roll_in_time() -> None:
     roll.came(seated(topic, "c1"))
     await store.until(3)
     assert store.told[:3] == [("room:1", ["c1"], [], True)] * 3
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_key_that_holds_something_else_does_not_stop_the_roll() -> None:
+    store, topic = Store(), room()
+    store.broken = 1
+    roll = RollCall(store, interval_s=0.05)
+    task = asyncio.create_task(roll.run())
+    roll.came(seated(topic, "c1"))
+    await store.until(1)
+    assert store.told[0] == ("room:1", ["c1"], [], True)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
