@@ -1,9 +1,9 @@
-"""The one door: a listening port for WebSocket connections and for everything else.
+"""The one door: a listening port for WebSocket connections, event streams and everything else.
 
-A door reads the head of the first request, within its own time and size limits. A request for the gateway's path is
-answered here, and the transport then belongs to a `WebSocket`. Any other transport is handed to the HTTP server with
-all that has been read. Where a kept-alive HTTP connection asks for an upgrade later, that arrives inside the HTTP
-server: see `Gateway.upgrade_from_http`.
+A door reads the head of the first request, within its own time and size limits. A request for one of the gateway's
+paths is answered here, and the transport then belongs to a `WebSocket` or an `EventStream`. Any other transport is
+handed to the HTTP server with all that has been read. Where a kept-alive HTTP connection asks for one of them later,
+that arrives inside the HTTP server: see `Gateway.upgrade_from_http` and `stream_from_http`.
 
 Who sends half a head and waits holds a descriptor until its time is up. Where descriptors run out, those who have
 waited longest go first: an honest client has sent its head at once.
@@ -17,10 +17,13 @@ from http import HTTPStatus
 from typing import cast
 
 from hub.gateway.admission import Admission
+from hub.gateway.event_stream import EventStream, no_stream
 from hub.gateway.formats import WebSocketFormat
 from hub.gateway.handshake import BadHead, Handshake, Refused, Request, asks_for_websocket, parse_head, refusal
+from hub.gateway.stream_request import asks_for_stream, body_length, read_request
 from hub.gateway.websocket import WebSocket
 from hub.gateway.worker import Worker
+from hub.protocol import codes
 
 _MAX_HEAD_BYTES = 16_384
 _LINGER_S = 2.0
@@ -64,6 +67,27 @@ class Reception:
         connection.adopt(transport, answer.response, address=address)
         return connection
 
+    def receive_stream(self, request: Request, body: bytes, transport: asyncio.Transport) -> EventStream | bytes:
+        """Make the transport an event stream; or return the response that refuses it."""
+        worker = self._worker
+        asked = read_request(request, body, self._handshake)
+        if isinstance(asked, Refused):
+            worker.tally.accepted[f"refused_{asked.status.value}"] += 1
+            return asked.response
+        reason = self._admission.refuse(connections=len(worker.connections), now_s=worker.now_s())
+        if reason is not None:
+            worker.tally.accepted[reason] += 1
+            return no_stream(asked, codes.SHUTDOWN if self._admission.closed else codes.TOO_MANY_REQUESTS)
+        address = ""
+        if worker.addresses.limited:
+            address = worker.addresses.of(_peer(transport), request.fields.get("x-forwarded-for", ""))
+            if not worker.addresses.take(address):
+                worker.tally.accepted["address"] += 1
+                return no_stream(asked, codes.TOO_MANY_REQUESTS)
+        stream = EventStream(worker, asked)
+        stream.open(transport, address=address)
+        return stream
+
     def _connection(self, spoken: WebSocketFormat) -> WebSocket:
         return WebSocket(self._worker, spoken)
 
@@ -102,7 +126,7 @@ class Reception:
 class Door(asyncio.Protocol):
     """A transport of which nobody knows yet what it wants."""
 
-    __slots__ = ("_buffer", "_http", "_reception", "_transport", "slot")
+    __slots__ = ("_asking", "_buffer", "_http", "_reception", "_transport", "slot")
 
     def __init__(self, reception: Reception, http: Callable[[], asyncio.Protocol]) -> None:
         """Take `http`, which makes the protocol of an HTTP connection."""
@@ -110,6 +134,8 @@ class Door(asyncio.Protocol):
         self._http = http
         self._transport: asyncio.Transport | None = None
         self._buffer: bytes | bytearray = b""
+        self._asking: tuple[Request, int] | None = None
+        """The request for an event stream and the length of its body, while that arrives."""
         self.slot = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -124,6 +150,12 @@ class Door(asyncio.Protocol):
         if transport is None:
             return
         self._buffer = self._buffer + data if self._buffer else data
+        if self._asking is None:
+            self._read_head(transport)
+        else:
+            self._read_body(transport, *self._asking)
+
+    def _read_head(self, transport: asyncio.Transport) -> None:
         end = self._buffer.find(b"\r\n\r\n")
         if end > _MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > _MAX_HEAD_BYTES):
             self._refuse(transport, refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head is too large.\n"))
@@ -132,7 +164,8 @@ class Door(asyncio.Protocol):
             return
         head, rest = bytes(self._buffer[: end + 4]), bytes(self._buffer[end + 4 :])
         self._buffer = b""
-        if not asks_for_websocket(head):
+        stream = asks_for_stream(head)
+        if not stream and not asks_for_websocket(head):
             self._hand_over(transport, head + rest)
             return
         try:
@@ -140,7 +173,26 @@ class Door(asyncio.Protocol):
         except BadHead:
             self._refuse(transport, refusal(HTTPStatus.BAD_REQUEST, "This is no HTTP request.\n"))
             return
-        outcome = self._reception.receive(request, transport)
+        if stream:
+            self._ask_for_stream(transport, request, rest)
+        else:
+            self._enter(transport, self._reception.receive(request, transport), rest)
+
+    def _ask_for_stream(self, transport: asyncio.Transport, request: Request, rest: bytes) -> None:
+        length = body_length(request, max_bytes=self._reception.worker.settings.max_message_bytes)
+        if isinstance(length, Refused):
+            self._refuse(transport, length.response)
+            return
+        self._asking, self._buffer = (request, length), rest
+        self._read_body(transport, request, length)
+
+    def _read_body(self, transport: asyncio.Transport, request: Request, length: int) -> None:
+        if len(self._buffer) >= length:
+            body, rest = bytes(self._buffer[:length]), bytes(self._buffer[length:])
+            self._enter(transport, self._reception.receive_stream(request, body, transport), rest)
+
+    def _enter(self, transport: asyncio.Transport, outcome: asyncio.Protocol | bytes, rest: bytes) -> None:
+        """Leave the transport to its new protocol, with what it has sent already; or see its client off."""
         if isinstance(outcome, bytes):
             self._refuse(transport, outcome)
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 from websockets.frames import Opcode
 
 from hub.gateway.frames import FIN, data_frame
@@ -46,6 +47,28 @@ class WebSocketFormat:
 
 JSON = WebSocketFormat(JsonCodec(), Opcode.TEXT)
 PROTOBUF = WebSocketFormat(ProtobufCodec(), Opcode.BINARY)
+
+
+class EventFormat:
+    """Events of an event stream (WHATWG HTML, section 9.2.6), each with a push as its data; no replies."""
+
+    __slots__ = ("_encode",)
+
+    def __init__(self) -> None:
+        self._encode = msgspec.json.Encoder().encode
+
+    def frame(self, messages: Sequence[Message]) -> bytes:
+        """Return whole events, without ids."""
+        return b"".join([b"data: %s\n\n" % _on_one_line(self._encode(message)) for message in messages])
+
+
+def _on_one_line(encoded: bytes) -> bytes:
+    # Line breaks may only be white space between the tokens of embedded JSON. Either of the two ends a line here.
+    return encoded.translate(_NO_BREAKS) if b"\n" in encoded or b"\r" in encoded else encoded
+
+
+_NO_BREAKS = bytes.maketrans(b"\r\n", b"  ")
+EVENTS = EventFormat()
 
 
 class Frames(dict[Format, bytes]):

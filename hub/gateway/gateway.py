@@ -183,7 +183,8 @@ class Gateway:
 
     def _flush(self) -> None:
         worker = self._worker
-        worker.tally.flush(connections=len(worker.connections), subscriptions=worker.subscriptions)
+        sockets = len(worker.connections) - worker.streams
+        worker.tally.flush(sockets=sockets, streams=worker.streams, subscriptions=worker.subscriptions)
 
     def _on_message(self, topic: LiveTopic, message: bytes) -> None:
         if topic is self._probe.topic:
@@ -225,14 +226,24 @@ class Gateway:
         transport = request.transport
         if transport is None:
             return web.Response(status=HTTPStatus.BAD_REQUEST)
-        outcome = self._reception.receive(request_of(request.method, request.path_qs, request.raw_headers), transport)
-        if isinstance(outcome, bytes):
-            return _refused(outcome)
-        # The transport is no longer the HTTP server's: without it, that only forgets the connection.
-        handler = request.protocol
-        handler.transport = None
-        handler.connection_lost(None)
-        return web.Response()
+        asked = request_of(request.method, request.path_qs, request.raw_headers)
+        return _taken_over(request, self._reception.receive(asked, transport))
+
+    async def stream_from_http(self, request: web.Request) -> web.StreamResponse:
+        """Handle a request for an event stream inside of the HTTP server, on a connection that has been kept alive."""
+        settings = self._worker.settings
+        try:
+            async with asyncio.timeout(settings.handshake_timeout_s):
+                body = await request.content.read(settings.max_message_bytes + 1)
+        except TimeoutError:
+            return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
+        if len(body) > settings.max_message_bytes or not request.content.at_eof():
+            return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        transport = request.transport
+        if transport is None:
+            return web.Response(status=HTTPStatus.BAD_REQUEST)
+        asked = request_of(request.method, request.path_qs, request.raw_headers)
+        return _taken_over(request, self._reception.receive_stream(asked, body, transport))
 
     # The state
 
@@ -307,13 +318,24 @@ class _Probe:
             waiting.set_result(None)
 
 
+def _taken_over(request: web.Request, outcome: asyncio.Protocol | bytes) -> web.Response:
+    """Return what the HTTP server has to say: a refusal, or nothing any more."""
+    if isinstance(outcome, bytes):
+        return _refused(outcome)
+    # The transport is no longer the HTTP server's: without it, that only forgets the connection.
+    handler = request.protocol
+    handler.transport = None
+    handler.connection_lost(None)
+    return web.Response()
+
+
 def _refused(response: bytes) -> web.Response:
     """Return a refusal as a response of the HTTP server."""
     head, _, body = response.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
-    for name in ("Content-Length", "Connection", "Date", "Content-Type"):
+    for name in ("Content-Length", "Connection", "Date"):
         headers.pop(name, None)
-    refused = web.Response(status=int(status_line.split(" ")[1]), body=body, headers=headers, content_type="text/plain")
+    refused = web.Response(status=int(status_line.split(" ")[1]), body=body, headers=headers)
     refused.force_close()
     return refused

@@ -108,7 +108,7 @@ class Handshake:
     def answer(self, request: Request) -> Accepted | Refused:
         """Return the response to a handshake. Fields that may come once only are bad when they come twice."""
         fields = request.fields
-        if not self._origin_allowed(fields):
+        if not self.origin_allowed(fields):
             return _refuse(HTTPStatus.FORBIDDEN, "This origin may not connect.\n")
         if request.method != "GET":
             return _refuse(HTTPStatus.METHOD_NOT_ALLOWED, "A WebSocket handshake is a GET.\n", "Allow: GET\r\n")
@@ -130,7 +130,7 @@ class Handshake:
             response += f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
         return Accepted(f"{response}\r\n".encode(), spoken)
 
-    def _origin_allowed(self, fields: Mapping[str, str]) -> bool:
+    def origin_allowed(self, fields: Mapping[str, str]) -> bool:
         """Browsers always send their origin, and pages of others shall not use a visitor's browser to get in here."""
         origin = fields.get("origin")
         if origin is None:

@@ -48,9 +48,10 @@ class Tally:
         self.fan_out = Durations()
         self.event_to_socket = Durations()
 
-    def flush(self, *, connections: int, subscriptions: int) -> None:
+    def flush(self, *, sockets: int, streams: int, subscriptions: int) -> None:
         """Add everything to the metrics and begin anew."""
-        observe.CONNECTIONS.labels(transport="websocket").set(connections)
+        observe.CONNECTIONS.labels(transport="websocket").set(sockets)
+        observe.CONNECTIONS.labels(transport="sse").set(streams)
         observe.SUBSCRIPTIONS.set(subscriptions)
         observe.SOCKET_DELIVERIES.labels(how="live").inc(self.live)
         observe.SOCKET_DELIVERIES.labels(how="recovered").inc(self.recovered)

@@ -101,6 +101,8 @@ class Worker:
         self.addresses = Addresses(limit=settings.max_connections_per_address, trusted=settings.trusted_proxies)
         self.connections: set[Connection] = set()
         self.people = People()
+        self.streams = 0
+        """How many of the connections are event streams."""
         self.subscriptions = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.name = secrets.token_hex(5)

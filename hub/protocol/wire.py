@@ -260,6 +260,13 @@ class RefreshPush(_Sent, frozen=True):
     ttl: int = 0
 
 
+class DisconnectPush(Struct, frozen=True):
+    """The connection ends. Only where there is no close frame to say so: on an event stream."""
+
+    code: int
+    reason: str
+
+
 class Attendee(Struct, frozen=True):
     """Somebody has come into a channel, or left it."""
 
@@ -276,6 +283,9 @@ class Push(_Sent, frozen=True):
     leave: Attendee | None = None
     unsubscribe: UnsubscribePush | None = None
     refresh: RefreshPush | None = None
+    connect: ConnectResult | None = None
+    """What a connect reply says, to clients who have sent no command."""
+    disconnect: DisconnectPush | None = None
 
 
 class Pushed(Struct, frozen=True):

@@ -21,6 +21,7 @@ from hub.app import Stores, build_effects, build_ingest, build_renderer, open_st
 from hub.config_checks import parse_address
 from hub.gateway.gateway import Gateway
 from hub.gateway.handshake import PATH
+from hub.gateway.stream_request import PATH as STREAM_PATH
 from hub.observe import logger
 from hub.roles.admin import redis_check
 from hub.roles.front import Front, build_front, issuers_keys, templates_for_services
@@ -110,7 +111,11 @@ def _app(
         health=health,
         documents=document_routes(_documents(settings, front)),
         pages=page_routes(_PAGES) if settings.demo.sign_in else (),
-        extra_routes=[web.get(PATH, gateway.upgrade_from_http), *_demo(settings)],
+        extra_routes=[
+            web.get(PATH, gateway.upgrade_from_http),
+            web.route("*", STREAM_PATH, gateway.stream_from_http),
+            *_demo(settings),
+        ],
         metrics_dir=metrics_dir,
     )
 

@@ -49,6 +49,7 @@ NAMESPACES = Namespaces(
         Namespace(
             "log", TopicKind.LOG, history_size=10, allow_subscribe_for_client=True, allow_history_for_client=True
         ),
+        Namespace("wide", TopicKind.LOG, history_size=1_000, allow_subscribe_for_client=True),
         Namespace("news", TopicKind.BROADCAST, history_size=3, allow_subscribe_for_client=True),
         Namespace("fleeting", TopicKind.LOG, history_size=0, allow_subscribe_for_client=True),
         Namespace(
@@ -162,9 +163,10 @@ class Running:
         return self.store.redis
 
     async def publish(self, topic: str, data: Any, *, rank: int | None = None, kept: bool = True) -> None:
-        effect = EffectId(f"e{next(_ids)}")
-        body = json.dumps(data).encode()
-        now_ms = time.time_ns() // 1_000_000
+        await self.publish_raw(topic, json.dumps(data).encode(), rank=rank, kept=kept)
+
+    async def publish_raw(self, topic: str, body: bytes, *, rank: int | None = None, kept: bool = True) -> None:
+        effect, now_ms = EffectId(f"e{next(_ids)}"), time.time_ns() // 1_000_000
         await self.topics.publish_many([Publication(Topic(topic), effect, body, rank, now_ms, kept=kept)])
 
     async def tell(self, *directives: Directive) -> None:
@@ -264,6 +266,7 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
             version="test",
         )
         app.router.add_get("/connection/websocket", gateway.upgrade_from_http)
+        app.router.add_route("*", "/connection/uni_sse", gateway.stream_from_http)
         app.router.add_get("/hello", _hello)
         await runner.setup()
         await gateway.__aenter__()
