@@ -18,7 +18,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from hub.domain.ids import Epoch, Topic
+from hub.domain.ids import Topic
 from hub.gateway.connection import Connection
 from hub.gateway.formats import EVENTS
 from hub.gateway.handshake import refusal
@@ -28,7 +28,7 @@ from hub.gateway.worker import Worker
 from hub.protocol import codes
 from hub.protocol.codes import Disconnect
 from hub.protocol.effects import Authenticate, Effect
-from hub.protocol.event_ids import encode
+from hub.protocol.event_ids import event_id, place
 from hub.protocol.wire import (
     Command,
     ConnectRequest,
@@ -164,7 +164,9 @@ class EventStream(Connection):
         """Write the head of the answer and the connect push; from here on the stream runs."""
         self._asked = None
         connect = msgspec.structs.replace(result, pong=False, subs={**result.subs, **self._subs})
-        early, self._early, self._subs = self._early, [], {}
+        early = self._early
+        # A stream lives for long, and needs none of this again.
+        self._connected_as, self._early, self._subs = None, [], {}
         if self._transport is None or self._closing:
             return
         self._transport.write(asked.head + f"retry: {random.randint(*_RETRY_MS)}\n".encode())
@@ -181,13 +183,14 @@ class EventStream(Connection):
         self.write(self.format.frame(pushes[-1:]))
 
     def _write_event(self, frame: bytes) -> None:
+        """Write an event behind the id that it brings the client to."""
+        places = [
+            f"{place(seat.topic.name, seat.topic.epoch)}{seat.offset:x}"
+            for seat in self.session.subscriptions.values()
+            if isinstance(seat, Subscription) and seat.topic.recoverable
+        ]
         if self._transport is not None:
-            self._transport.write(b"id: %s\n%s" % (encode(self._positions()).encode(), frame))
-
-    def _positions(self) -> Iterator[tuple[Topic, Epoch, int]]:
-        for seat in self.session.subscriptions.values():
-            if isinstance(seat, Subscription) and seat.topic.recoverable and seat.topic.known:
-                yield seat.topic.name, seat.topic.epoch, seat.offset
+            self._transport.write(b"id: %s\n%s" % (event_id(places), frame))
 
     def _heartbeat(self, now_s: float) -> float:
         if self._transport is not None and self._asked is None:

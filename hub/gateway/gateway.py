@@ -232,13 +232,15 @@ class Gateway:
     async def stream_from_http(self, request: web.Request) -> web.StreamResponse:
         """Handle a request for an event stream inside of the HTTP server, on a connection that has been kept alive."""
         settings = self._worker.settings
+        body = b""
         try:
             async with asyncio.timeout(settings.handshake_timeout_s):
-                body = await request.content.read(settings.max_message_bytes + 1)
+                async for part in request.content.iter_any():
+                    body += part
+                    if len(body) > settings.max_message_bytes:
+                        return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         except TimeoutError:
             return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
-        if len(body) > settings.max_message_bytes or not request.content.at_eof():
-            return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         transport = request.transport
         if transport is None:
             return web.Response(status=HTTPStatus.BAD_REQUEST)

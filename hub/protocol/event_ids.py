@@ -13,7 +13,7 @@ something. An id is only believed as to positions; which topics somebody gets is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from zlib import crc32
 
@@ -50,7 +50,18 @@ class Reached(Mapping[str, Position]):
 
 def encode(positions: Iterable[tuple[Topic, Epoch, int]]) -> str:
     """Return the id of an event after which a client has come to these positions."""
-    return "~".join((_VERSION, *(f"{_mark(topic)}.{epoch}.{offset:x}" for topic, epoch, offset in positions)))
+    return event_id([f"{place(topic, epoch)}{offset:x}" for topic, epoch, offset in positions]).decode()
+
+
+def event_id(places: Sequence[str]) -> bytes:
+    """Return the id for these places, each `place` followed by the offset in hexadecimal. Made for every event."""
+    return "~".join((_VERSION, *places)).encode()
+
+
+@lru_cache(_CACHED)
+def place(topic: Topic, epoch: Epoch) -> str:
+    """Return what stands before the offset of a topic."""
+    return f"{_mark(topic)}.{epoch}."
 
 
 def decode(text: str) -> Reached:

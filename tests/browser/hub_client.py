@@ -48,6 +48,11 @@ class Hub:
         """Publish data of a backend's own on a topic of its own."""
         self._post("/v1/topics/publish", {"channel": topic, "data": data}, as_whom={"role": "service"})
 
+    def disconnect(self, user: str, *, code: int, reason: str) -> None:
+        """Close a person's connections as a backend does."""
+        wish = {"user": user, "disconnect": {"code": code, "reason": reason}}
+        self._post("/v1/users/disconnect", wish, as_whom={"role": "service"})
+
     def place_order(self, customer: str) -> str:
         """Publish that a person has placed an order; return its id."""
         order = f"T-{secrets.token_hex(4)}"

@@ -75,3 +75,20 @@ def test_an_event_source_with_a_bad_token_does_not_try_for_ever(
     page.evaluate(FOLLOW, ["no token", topic])
     wait(page, "() => window.source.readyState === EventSource.CLOSED")
     complaints.clear()  # The browser itself reports the 401.
+
+
+def test_a_person_whom_a_backend_disconnects_stays_away(open_page: OpenPage, hub: Hub, topic: str) -> None:
+    page = open_page("/")
+    page.evaluate(FOLLOW, [hub.token({"user": "mei"}), topic])
+    wait(page, "() => window.connects.length === 1")
+    page.evaluate("""() => {
+        window.source.addEventListener("message", ({ data }) => {
+            const { disconnect } = JSON.parse(data);
+            if (!disconnect) return;
+            window.told = disconnect;
+            window.source.close();
+        });
+    }""")
+    hub.disconnect("mei", code=4_501, reason="signed out")
+    wait(page, "() => window.told !== undefined")
+    assert page.evaluate("() => window.told") == {"code": 4_501, "reason": "signed out"}

@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
+from deploy.local import RedisServer
 from hub.domain.directives import DisconnectUser, RefreshUser, SubscribeUser, UnsubscribeUser, Whose
+from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import Epoch, Topic, UserId
 from hub.domain.topics import Position
 from hub.store.scripts import Scripts
 from hub.store.workers import WorkerFacts, Workers
 from tests.integration.gateway.dialects import in_both_dialects
 from tests.integration.gateway.stage import Raw, Running, Start, until
+from tests.services import running
 
 pytestmark = in_both_dialects
 
@@ -142,6 +146,19 @@ async def test_a_disconnect_of_which_the_message_got_lost_is_found(start: Start)
         entry = b'{"do":"disconnect","whose":{"user":"ann"},"code":4501,"reason":"lost"}'
         await worker.redis.xadd(stream, {"d": entry}, id=f"{offset}-0")
         assert await ann.closed() == (4_501, "lost")
+
+
+async def test_a_revocation_is_carried_out_soon_after_redis_is_back(tmp_path: Path, start: Start) -> None:
+    with running(RedisServer(tmp_path / "redis")) as server:
+        worker = await start(url=server.url)
+        async with worker.user("ann") as ann:
+            await asyncio.to_thread(server.stop)
+            with pytest.raises(StoreUnavailable):
+                await worker.tell(DisconnectUser(ANN, 4_501, "revoked"))
+            await asyncio.to_thread(server.start)
+            # Its sender asks again, most likely before the worker listens again.
+            await worker.tell(DisconnectUser(ANN, 4_501, "revoked"))
+            assert await ann.closed() == (4_501, "revoked")
 
 
 async def test_a_worker_is_on_the_register_while_it_runs(start: Start) -> None:

@@ -344,13 +344,29 @@ async def test_a_stream_may_be_asked_for_on_a_connection_that_is_kept_alive(work
     stream = Stream(reader, writer)
     await stream.begin()
     assert await reader.readexactly(5) == b"hello"
-    writer.write(post(b'{"token":"ann"}'))
+    request = post(b'{"token":"ann"}')
+    writer.write(request[:-9])
+    # The rest comes in a read of its own.
+    await asyncio.sleep(0.05)
+    writer.write(request[-9:])
     await stream.begin()
     assert "connect" in await stream.event()
     await worker.publish("inbox:ann", 1)
     assert await stream.publications(1) == [1]
     writer.close()
     await until(lambda: worker.gateway.connections == 0)
+
+
+@pytest.mark.parametrize(("size", "status"), [(70_000, 413), (100, 400)])
+async def test_a_bad_body_on_a_connection_that_is_kept_alive_is_refused(
+    worker: Running, size: int, status: int
+) -> None:
+    hello = b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with asking(worker, hello) as stream:
+        assert await stream.reader.readexactly(5) == b"hello"
+        stream.writer.write(post(b"x" * size))
+        await stream.begin()
+        assert stream.status == status
 
 
 # Slow readers
