@@ -1,8 +1,9 @@
 """Events from Kafka.
 
 Guarantees: an offset is committed only when the effects of every record before it are on Redis' disk
-(`consumers.acknowledgement`); records of one partition are processed in order; a record that is no event becomes a dead
-letter and holds up nobody. What is read twice, after a crash, a rebalance or a restart of Redis, has its effects once.
+(`consumers.acknowledgement`); records of one partition that have to do with each other are processed in order; a record
+that is no event becomes a dead letter and holds up nobody. What is read twice, after a crash, a rebalance or a restart
+of Redis, has its effects once.
 
 Topics are never created here. A missing one is named in the log and in the readiness; the others are read meanwhile.
 """

@@ -1,10 +1,10 @@
 """From events to effects: reads what a batch touches, decides, writes the changes, then carries out the effects.
 
-Four round trips to Redis for a batch, however large: read the aggregates, compare-and-set them, read the people to
-notify, write the effects. A crash between any two of them is harmless: the batch was not acknowledged and comes again,
-an aggregate's timeline tells that its change was made, and the same decisions are carried out with the same ids. What
-comes between - another event of that order, in another batch or process - finds the last change without its effects,
-and carries them out first.
+Three or four round trips to Redis for a batch, or for each part of a large one: read the aggregates and the people
+named, compare-and-set them, read who else is to be notified, write the effects. A crash between any two of them is
+harmless: the batch was not acknowledged and comes again, an aggregate's timeline tells that its change was made, and
+the same decisions are carried out with the same ids. What comes between - another event of that order, in another batch
+or process - finds the last change without its effects, and carries them out first.
 """
 
 from __future__ import annotations
