@@ -149,11 +149,12 @@ class RabbitConsumer:
                 group.create_task(subscription.acknowledge()),
                 group.create_task(watch.run()),
             ]
-            tag = await subscription.consume()
+            await subscription.consume()
             self._readiness.enter(State.CONNECTED)
             self._readiness.fine("channel")
             await subscription.read(self._stopping)
-            await asked(channel.basic_cancel(tag), timeout_s=self._timing.request_timeout_s)
+            # No basic.cancel: RabbitMQ would at once put back what is on its way to us, and later, with the channel's
+            # end, what lies here unread - behind what was sent after it.
             await subscription.finish()
             for task in background:
                 task.cancel()

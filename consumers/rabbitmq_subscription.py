@@ -73,11 +73,10 @@ class RabbitSubscription:
         """Whether anything is delivered and not yet acknowledged."""
         return bool(self._arrived or self._again or self._in_hand or self._ledger)
 
-    async def consume(self) -> str:
-        """Ask for deliveries and return the consumer's tag. Raises BrokerLost."""
+    async def consume(self) -> None:
+        """Ask for deliveries, until the channel ends. Raises BrokerLost."""
         timeout_s = self._timing.request_timeout_s
-        accepted = await asked(self._channel.basic_consume(self._queue, self._delivered), timeout_s=timeout_s)
-        return accepted.consumer_tag or ""
+        await asked(self._channel.basic_consume(self._queue, self._delivered), timeout_s=timeout_s)
 
     async def _delivered(self, message: DeliveredMessage) -> None:
         self._arrived.append(RabbitDelivery(message, self._queue))

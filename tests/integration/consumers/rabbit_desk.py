@@ -48,11 +48,27 @@ async def publish_events(settings: RabbitMQ, events: Iterable[str]) -> None:
     await publish(settings, (event_body(event) for event in events))
 
 
+async def publish_one_by_one(settings: RabbitMQ, events: Iterable[str]) -> None:
+    """Publish good events in a steady stream, each when the one before has been confirmed."""
+    async with channel_to(settings.url) as channel:
+        exchange = await channel.get_exchange(settings.exchange)
+        for event in events:
+            message = aio_pika.Message(event_body(event), delivery_mode=2, content_type="application/cloudevents+json")
+            await exchange.publish(message, "order.packed")
+
+
 async def waiting_in(settings: RabbitMQ, queue: str = "") -> int:
     """How many messages are ready in a queue, by default that of the events."""
     async with channel_to(settings.url) as channel:
         found = await channel.declare_queue(queue or settings.queue, passive=True)
         return found.declaration_result.message_count or 0
+
+
+async def until_waiting(settings: RabbitMQ, count: int, queue: str = "") -> None:
+    """Wait until exactly so many messages are ready in a queue, by default that of the events."""
+    async with asyncio.timeout(30):
+        while await waiting_in(settings, queue) != count:  # noqa: ASYNC110 - the broker sets no event
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

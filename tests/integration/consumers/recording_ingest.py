@@ -24,11 +24,19 @@ class RecordingIngest:
     seen: list[str] = field(default_factory=list)
     """Ids of events in the order of their processing, repetitions included."""
     places: list[str] = field(default_factory=list)
+    in_hand: int = 0
+    """Batches being processed right now."""
+    asked: int = 0
+    """How often anybody wanted to know which life it is: each look through the ledger begins with that."""
     letters: list[Rejected] = field(default_factory=list)
 
     async def process(self, batch: Sequence[Incoming], /) -> None:
         self._require_up()
-        await asyncio.sleep(self.delay_s)
+        self.in_hand += 1
+        try:
+            await asyncio.sleep(self.delay_s)
+        finally:
+            self.in_hand -= 1
         self._require_up()
         for incoming in batch:
             if incoming.event.id in self.poison:
@@ -44,6 +52,7 @@ class RecordingIngest:
 
     async def generation(self) -> str:
         self._require_up()
+        self.asked += 1
         return self.life
 
     def _require_up(self) -> None:
@@ -85,8 +94,14 @@ def by_prefix(events: Sequence[str]) -> dict[str, list[str]]:
     return dict(grouped)
 
 
-async def until(reached: Callable[[], bool], *, within_s: float = 10.0) -> None:
+async def until(reached: Callable[[], bool], *, within_s: float = 30.0) -> None:
     """Wait for something that is about to be the case."""
     async with asyncio.timeout(within_s):
         while not reached():  # noqa: ASYNC110 - what is waited for happens in other processes
             await asyncio.sleep(0.02)
+
+
+async def looked_through(ingest: RecordingIngest, *, times: int = 5) -> None:
+    """Wait until the ledger has been looked through so often again."""
+    before = ingest.asked
+    await until(lambda: ingest.asked >= before + times)

@@ -1,13 +1,16 @@
 """The RabbitMQ consumer against a real broker that is well."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import aio_pika
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from consumers.rabbitmq import RabbitConsumer
+from consumers.rabbitmq_subscription import RabbitSubscription
 from consumers.rabbitmq_topology import dead_letters_name
 from consumers.readiness import State
 from hub.settings import RabbitMQ
@@ -17,10 +20,18 @@ from tests.integration.consumers.rabbit_desk import (
     consuming,
     publish,
     publish_events,
+    publish_one_by_one,
     rabbit_settings,
+    until_waiting,
     waiting_in,
 )
-from tests.integration.consumers.recording_ingest import RecordingIngest, event_body, ids, until
+from tests.integration.consumers.recording_ingest import (
+    RecordingIngest,
+    event_body,
+    ids,
+    looked_through,
+    until,
+)
 
 POISON = [
     b"",
@@ -75,13 +86,24 @@ async def test_an_event_in_binary_mode_is_read(settings: RabbitMQ) -> None:
 
 async def test_the_acknowledgement_trails_the_writes_by_the_fsync_interval(settings: RabbitMQ) -> None:
     ingest = RecordingIngest()
-    await _cut_off(settings, ingest, fsync_interval_s=2.0, when=lambda: asyncio.sleep(1))
+    await _cut_off(settings, ingest, fsync_interval_s=3_600, when=lambda: looked_through(ingest))
     assert await waiting_in(settings) == 10
 
 
-async def test_after_the_fsync_interval_nothing_is_redelivered(settings: RabbitMQ) -> None:
-    ingest = RecordingIngest()
-    await _cut_off(settings, ingest, fsync_interval_s=0.5, when=lambda: asyncio.sleep(1.5))
+async def test_after_the_fsync_interval_nothing_is_redelivered(
+    settings: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest, acknowledged = RecordingIngest(), list[int]()
+    acknowledge = RabbitSubscription._acknowledged_up_to
+
+    async def acknowledge_and_note(self: RabbitSubscription, tag: int) -> None:
+        await acknowledge(self, tag)
+        acknowledged.append(tag)
+
+    monkeypatch.setattr(RabbitSubscription, "_acknowledged_up_to", acknowledge_and_note)
+    began_s = time.monotonic()
+    await _cut_off(settings, ingest, fsync_interval_s=0.5, when=lambda: until(lambda: acknowledged[-1:] == [10]))
+    assert time.monotonic() - began_s >= 0.5
     assert await waiting_in(settings) == 0
 
 
@@ -92,6 +114,23 @@ async def test_what_was_not_acknowledged_is_delivered_again(settings: RabbitMQ) 
         await until(lambda: len(ingest.seen) == 20)
     assert ingest.seen == ids("a", 10) * 2
     assert await waiting_in(settings) == 0
+
+
+async def test_a_consumer_that_stops_under_load_leaves_the_order_as_it_was(settings: RabbitMQ) -> None:
+    settings = msgspec.structs.replace(settings, batch_max_messages=20)
+    ingest, events = RecordingIngest(delay_s=0.02), ids("a", 2_000)
+    async with consuming(settings, ingest) as consumer:
+        await until(lambda: consumer.ready)
+        publishing = asyncio.create_task(publish_one_by_one(settings, events))
+        await until(lambda: len(ingest.seen) >= 100)
+    for _ in range(3):
+        before = len(ingest.seen)
+        async with consuming(settings, ingest):
+            await until(lambda before=before: len(ingest.seen) >= before + 100)  # type: ignore[misc]
+    await publishing
+    async with consuming(settings, ingest):
+        await until(lambda: len(set(ingest.seen)) == len(events))
+    assert ingest.first_times() == events
 
 
 async def test_a_restart_of_redis_before_the_acknowledgement_has_everything_processed_again_in_order(
@@ -116,7 +155,6 @@ async def test_while_redis_is_away_messages_are_held_and_then_processed(settings
         ingest.down = True
         await publish_events(settings, ids("a", 10))
         await until(lambda: consumer.condition.state is State.DEGRADED)
-        await asyncio.sleep(0.5)
         ingest.down = False
         await until(lambda: len(ingest.seen) == 10 and consumer.ready)
     assert ingest.repeated == set()
@@ -129,8 +167,7 @@ async def test_no_more_than_the_prefetch_is_taken_while_redis_is_away(rabbit_url
         await until(lambda: consumer.ready)
         ingest.down = True
         await publish_events(settings, ids("a", 100))
-        await asyncio.sleep(0.5)
-        assert await waiting_in(settings) == 80
+        await until_waiting(settings, 80)
         ingest.down = False
         await until(lambda: len(ingest.seen) == 100)
 
@@ -154,9 +191,9 @@ async def test_a_message_that_no_consumer_survives_ends_among_the_broker_side_de
 ) -> None:
     settings, ingest = rabbit_settings(rabbit_url, unique_name, delivery_limit=2), RecordingIngest()
     await _cut_off(settings, ingest, fsync_interval_s=60, when=lambda: asyncio.sleep(0))
-    for _ in range(3):
+    for _ in range(2):
         await _crash_once(settings)
-    assert await waiting_in(settings, dead_letters_name(settings)) == 10
+    await until_waiting(settings, 10, dead_letters_name(settings))
 
 
 async def test_a_deleted_queue_is_made_again(settings: RabbitMQ) -> None:
@@ -189,9 +226,10 @@ async def _crash_once(settings: RabbitMQ) -> None:
     """Take all messages and go without a word."""
     async with channel_to(settings.url) as channel:
         queue = await channel.declare_queue(settings.queue, passive=True)
-        await queue.consume(_keep)
-        await asyncio.sleep(0.5)
+        kept: list[object] = []
 
+        async def keep(message: object) -> None:
+            kept.append(message)
 
-async def _keep(message: object) -> None:
-    pass
+        await queue.consume(keep)
+        await until(lambda: len(kept) == 10)
