@@ -39,7 +39,7 @@ DELIVERY = Delivery(lease_s=2.0, max_attempts=3, backoff_first_s=0.05, backoff_m
 _renderer = Renderer()
 
 
-async def until(condition: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
     """Wait until something is so: what happens in another process or over a socket sets no event here."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - see above.

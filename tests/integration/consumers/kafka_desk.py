@@ -66,6 +66,13 @@ async def committed(bootstrap: str, group: str) -> int:
         await admin.close()
 
 
+async def until_committed(bootstrap: str, group: str, count: int) -> None:
+    """Wait until so many records were acknowledged."""
+    async with asyncio.timeout(30):
+        while await committed(bootstrap, group) != count:  # noqa: ASYNC110 - the broker sets no event
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def consuming(
     settings: Kafka, ingest: RecordingIngest, *, fsync_interval_s: float = 0.2, timing: Timing = QUICK

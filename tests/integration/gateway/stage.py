@@ -290,7 +290,7 @@ async def _hello(request: web.Request) -> web.Response:
     return web.Response(text="hello")
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 8.0) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = 30.0) -> None:
     """Wait for something that happens elsewhere and says nothing of it."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - there is nobody to set an event
