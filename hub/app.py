@@ -14,6 +14,7 @@ from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
 from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
+from hub.service.signing import Signer
 from hub.settings import Settings
 from hub.store.clock import unix_ms
 from hub.store.connection import generation_of
@@ -33,6 +34,7 @@ from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
+from hub.store.velocity import Velocity
 from hub.store.workers import Workers
 from templates.renderer import Renderer
 
@@ -57,6 +59,7 @@ class Stores:
     idempotency: Idempotency
     suppressions: Suppressions
     devices: Devices
+    velocity: Velocity
     presence: Presence
     directives: Directives
     workers: Workers
@@ -103,6 +106,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         idempotency=Idempotency(server, scripts, keys),
         suppressions=Suppressions(server, keys),
         devices=Devices(server, scripts, keys),
+        velocity=Velocity(scripts, keys),
         presence=Presence(scripts, keys, ttl_s=settings.gateway.presence_ttl_s),
         directives=Directives(server, scripts, keys),
         workers=Workers(scripts, keys),
@@ -127,6 +131,12 @@ def build_renderer(settings: Settings) -> Renderer:
     """Return the renderer of all texts, with the operator's own folder before the built-in one."""
     override = Path(settings.templates_dir) if settings.templates_dir else None
     return Renderer(override=override, default_locale=settings.default_locale)
+
+
+def build_signer(settings: Settings) -> Signer | None:
+    """Return what signs callbacks and links, None where there is no secret for it."""
+    secret = settings.signing_secret or settings.token.hmac_secret
+    return Signer(secret) if secret else None
 
 
 def build_ingest_alone(settings: Settings, stores: Stores) -> Ingest:

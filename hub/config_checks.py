@@ -18,6 +18,7 @@ from hub.store.address import BadAddress, redis_address
 
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
+_COUNTRY_LETTERS = 2
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: a key of the hash's size or larger; 32 bytes for HS256."""
 
@@ -26,7 +27,7 @@ _Finding = tuple[str, object, str]
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _push, _names, _files):
+    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _push, _sms, _names, _files):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -173,6 +174,37 @@ def _push(settings: Settings) -> Iterator[_Finding]:
             yield f"{key}.timeout_s", project.timeout_s, "must be below delivery.lease_s, or a push is sent again"
         if project.concurrency < 1:
             yield f"{key}.concurrency", project.concurrency, "write a number from 1"
+
+
+def _sms(settings: Settings) -> Iterator[_Finding]:
+    yield from _twilio(settings)
+    sms = settings.sms
+    wrong = [country for country in sms.countries if len(country) != _COUNTRY_LETTERS or not country.isupper()]
+    if wrong:
+        yield "sms.countries", ", ".join(wrong), "write ISO 3166-1 codes of two capitals: DE, US"
+    for field in ("max_segments", "per_number_hour", "per_number_day", "per_prefix_hour", "per_country_day"):
+        if getattr(sms, field) < 1:
+            yield f"sms.{field}", getattr(sms, field), "write a number from 1"
+    if settings.signing_secret and len(settings.signing_secret.encode()) < MIN_SECRET_BYTES:
+        yield "signing_secret", REDACTED, f"write at least {MIN_SECRET_BYTES} random bytes"
+
+
+def _twilio(settings: Settings) -> Iterator[_Finding]:
+    names: set[str] = set()
+    for index, account in enumerate(settings.sms.twilio):
+        key = f"sms.twilio[{index}]"
+        if account.name in names or not account.name.isidentifier():
+            yield f"{key}.name", account.name, "write a name of letters and digits that no other account has"
+        names.add(account.name)
+        for field in ("account_sid", "auth_token", "sender"):
+            if not getattr(account, field):
+                yield f"{key}.{field}", "", "is needed: it stands in Twilio's console"
+        if urlsplit(account.endpoint).scheme not in {"", "http", "https"}:
+            yield f"{key}.endpoint", account.endpoint, "write a URL that starts with http:// or https://"
+        if account.timeout_s >= settings.delivery.lease_s:
+            yield f"{key}.timeout_s", account.timeout_s, "must be below delivery.lease_s"
+        if account.concurrency < 1:
+            yield f"{key}.concurrency", account.concurrency, "write a number from 1"
 
 
 def _names(settings: Settings) -> Iterator[_Finding]:

@@ -51,6 +51,10 @@ PROVIDER_OPEN = Gauge(
     ["provider"],
     multiprocess_mode="max",
 )
+WEBHOOKS = Counter(
+    "doorbell_webhooks", "Calls of providers, by what became of them (taken, unknown, refused)", ["provider", "outcome"]
+)
+SMS_HELD_BACK = Counter("doorbell_sms_held_back", "Texts not sent because too many had been, by bound", ["bound"])
 QUEUE_DEPTH = Gauge("doorbell_queue_jobs", "Jobs waiting, by lane", ["lane"], multiprocess_mode="max")
 CONNECTIONS = Gauge("doorbell_connections", "Open client connections", ["transport"], multiprocess_mode="livesum")
 SUBSCRIPTIONS = Gauge("doorbell_subscriptions", "Subscriptions of open connections", multiprocess_mode="livesum")

@@ -106,6 +106,40 @@ class Push(_Section, frozen=True):
     """In order of preference: the next is asked while one is failing."""
 
 
+class Twilio(_Section, frozen=True):
+    """A Twilio account that texts go through."""
+
+    account_sid: str = ""
+    auth_token: str = ""
+    sender: str = ""
+    """A number, a name, or the id of a messaging service (`MG…`)."""
+    name: str = "twilio"
+    senders: dict[str, str] = {}
+    """Another sender for a country, by ISO 3166-1: `{ US = "+1…", DE = "Shop" }`."""
+    endpoint: str = ""
+    """Where a stand-in listens; empty: Twilio."""
+    per_second: float = 20.0
+    """Texts a second at most; 0: no bound."""
+    concurrency: int = 32
+    timeout_s: float = 8.0
+
+
+class Sms(_Section, frozen=True):
+    """Text messages; no account, no texts."""
+
+    twilio: tuple[Twilio, ...] = ()
+    """In order of preference: the next is asked while one is failing."""
+    countries: tuple[str, ...] = ()
+    """Where texts may go, by ISO 3166-1 alpha-2; empty: anywhere."""
+    max_segments: int = 3
+    """What a text is cut to."""
+    per_number_hour: int = 6
+    per_number_day: int = 20
+    per_prefix_hour: int = 300
+    """To numbers that share the first four digits after the country's code: against pumping."""
+    per_country_day: int = 20_000
+
+
 class Gateway(_Section, frozen=True):
     """Bounds on connections."""
 
@@ -179,6 +213,8 @@ class Settings(_Section, frozen=True):
     key_prefix: str = "db:"
     public_url: str = "http://127.0.0.1:8080"
     """Where people and services reach this hub: the address in the API documents."""
+    signing_secret: str = ""
+    """Signs what comes back to the hub: status callbacks and links in messages. Empty: `token.hmac_secret`."""
     shop_url: str = ""
     """Where links in messages lead. Empty: `public_url`."""
     data_dir: str = "data"
@@ -204,6 +240,7 @@ class Settings(_Section, frozen=True):
     api_keys: tuple[ApiKey, ...] = ()
     smtp: Smtp = Smtp()
     push: Push = Push()
+    sms: Sms = Sms()
     demo: Demo = Demo()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()

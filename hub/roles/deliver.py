@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from channels.channel import DeliveryChannel
 from channels.email.channel import open_email
 from channels.push.opening import open_push
 from channels.registry import Tools, open_registered
+from channels.sms.channel import SmsChannel
+from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
-from hub.app import Stores, build_renderer, open_stores
-from hub.domain.channels import EMAIL, PUSH, Channel
+from hub.api.webhooks import TWILIO_PATH
+from hub.app import Stores, build_renderer, build_signer, open_stores
+from hub.domain.channels import EMAIL, PUSH, SMS, Channel
 from hub.observe import logger
 from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
 from hub.roles.state import redis_of
+from hub.service.sms_receipts import receipt_name
 from hub.settings import Settings
 
 _log = logger(__name__)
@@ -72,4 +77,19 @@ async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Map
             channels[PUSH] = await stack.enter_async_context(
                 open_push(settings.push, tools, devices=stores.devices, unread=stores.inbox)
             )
+        if settings.sms.twilio:
+            channels[SMS] = await stack.enter_async_context(_open_sms(settings, tools, stores))
         yield channels
+
+
+def _open_sms(settings: Settings, tools: Tools, stores: Stores) -> AbstractAsyncContextManager[SmsChannel]:
+    signer = build_signer(settings)
+    if signer is None:
+        _log.warning("texts have no delivery receipts without a secret to sign their callbacks", key="signing_secret")
+    return open_sms(
+        settings.sms,
+        tools,
+        windows=stores.velocity,
+        callback_url=f"{settings.public_url.rstrip('/')}{TWILIO_PATH}" if signer else "",
+        receipt=partial(receipt_name, signer) if signer else lambda *_: "",
+    )

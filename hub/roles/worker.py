@@ -17,7 +17,8 @@ from hub.api.documents import document_routes
 from hub.api.health import Check, Health
 from hub.api.openapi import openapi_document
 from hub.api.pages import page_routes
-from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
+from hub.api.webhooks import twilio_routes
+from hub.app import Stores, build_effects, build_ingest, build_renderer, build_signer, open_stores
 from hub.config_checks import parse_address
 from hub.gateway.gateway import Gateway
 from hub.gateway.handshake import PATH
@@ -27,7 +28,9 @@ from hub.roles.admin import redis_check
 from hub.roles.front import Front, build_front, issuers_keys, templates_for_services
 from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
+from hub.service.sms_receipts import SmsReceipts
 from hub.settings import Settings
+from hub.store.clock import unix_ms
 from hub.store.connection import store_errors
 from hub.store.server import Server
 
@@ -72,7 +75,7 @@ async def run_worker(
             health = Health(
                 {"redis": redis_check(stores.server), "pubsub": _pubsub_check(gateway, stores.server), **key_checks}
             )
-            app = _app(settings, front, gateway, health, metrics_dir)
+            app = _app(settings, stores, front, gateway, health=health, metrics_dir=metrics_dir)
             http.runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
             await http.runner.setup()
             sweeping = asyncio.create_task(sweep_parked(ingest))
@@ -103,7 +106,7 @@ def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> G
 
 
 def _app(
-    settings: Settings, front: Front, gateway: Gateway, health: Health, metrics_dir: str | None
+    settings: Settings, stores: Stores, front: Front, gateway: Gateway, *, health: Health, metrics_dir: str | None
 ) -> web.Application:
     return build_app(
         operations=front.operations,
@@ -114,6 +117,7 @@ def _app(
         extra_routes=[
             web.get(PATH, gateway.upgrade_from_http),
             web.route("*", STREAM_PATH, gateway.stream_from_http),
+            *_webhooks(settings, stores),
             *_demo(settings),
         ],
         metrics_dir=metrics_dir,
@@ -132,6 +136,15 @@ def _documents(settings: Settings, front: Front) -> dict[str, dict[str, Any]]:
             rabbitmq_exchange=settings.rabbitmq.exchange,
         ),
     }
+
+
+def _webhooks(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
+    signer = build_signer(settings)
+    if signer is None or not settings.sms.twilio:
+        return ()
+    receipts = SmsReceipts(signer=signer, records=stores.records, suppressions=stores.suppressions, clock=unix_ms)
+    tokens = {account.name: account.auth_token for account in settings.sms.twilio}
+    return twilio_routes(tokens, public_url=settings.public_url, receipts=receipts)
 
 
 def _demo(settings: Settings) -> Iterable[web.RouteDef]:

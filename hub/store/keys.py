@@ -16,7 +16,7 @@ from hub.domain.ids import EffectId, JobId, NotificationId, OrderId, Topic, User
 from hub.domain.notifications import Lane
 from hub.domain.topics import INBOX
 
-_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe", "workers", "device"})
+_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe", "workers", "device", "velocity"})
 """First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
 
 
@@ -110,6 +110,10 @@ class Keys:
     def device_user(self, device: DeviceId) -> str:
         """String with a TTL: whose device it is."""
         return self._tagged(f"device:{device}", "user")
+
+    def velocity(self, bound: str, digest: str, window: int) -> str:
+        """Set with a TTL: the messages counted under a bound in one of its windows."""
+        return self._tagged(f"velocity:{bound}:{digest}", f"{window}")
 
     # Delay queue
 

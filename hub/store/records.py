@@ -19,7 +19,9 @@ from hub.store.server import Server
 RECORD_TTL_S = 7 * 86_400
 MAX_FIELDS = 48
 _ATTEMPT = load_script("record_attempt")
+_NOTE_RECEIPT = load_script("record_receipt")
 _FIELD = "attempt:"
+_RECEIPT = "receipt:"
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,6 +40,16 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
 
 
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a message has come after the provider of a channel took it. `rank` orders the provider's words."""
+
+    channel: Channel
+    status: str
+    rank: int
+    at_ms: int
+    detail: str = ""
+
+
 class Record(msgspec.Struct, frozen=True):
     """What happened to a notification since it stands in the inbox; when that was, its entry tells.
 
@@ -49,6 +61,8 @@ class Record(msgspec.Struct, frozen=True):
     read_ms: int | None = None
     archived_ms: int | None = None
     attempts: tuple[Attempt, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    """The furthest of each channel."""
 
 
 class Records:
@@ -71,6 +85,12 @@ class Records:
         args = (field, msgspec.json.encode(attempt), notification.rule, MAX_FIELDS, self._ttl_s)
         return _ATTEMPT, Call((self._keys.record(notification.user, notification.id),), args)
 
+    async def note_receipt(self, user: UserId, notification: NotificationId, receipt: Receipt) -> bool:
+        """Note how far a message has come, unless as much is known already; say whether it was news."""
+        field = f"{_RECEIPT}{receipt.channel}"
+        args = (field, receipt.rank, msgspec.json.encode(receipt), self._ttl_s)
+        return bool(await self._scripts.run(_NOTE_RECEIPT, Call((self._keys.record(user, notification),), args)))
+
     async def read(self, user: UserId, notification: NotificationId) -> Record | None:
         """Return the record of a notification, attempts in the order of time; None where there is none."""
         read: Command = ("HGETALL", self._keys.record(user, notification))
@@ -81,6 +101,11 @@ class Records:
 
 def _record(fields: dict[str, bytes]) -> Record:
     attempts = [msgspec.json.decode(value, type=Attempt) for name, value in fields.items() if name.startswith(_FIELD)]
+    receipts = [
+        msgspec.json.decode(value.partition(b"|")[2], type=Receipt)
+        for name, value in fields.items()
+        if name.startswith(_RECEIPT)
+    ]
 
     def time_ms(name: str) -> int | None:
         return int(fields[name]) if name in fields else None
@@ -91,4 +116,5 @@ def _record(fields: dict[str, bytes]) -> Record:
         read_ms=time_ms("read_ms"),
         archived_ms=time_ms("archived_ms"),
         attempts=tuple(sorted(attempts, key=lambda attempt: (attempt.at_ms, attempt.step, attempt.number))),
+        receipts=tuple(receipts),
     )

@@ -26,9 +26,10 @@ class Suppressions:
         self._keys = keys
         self._ttl_s = ttl_s
 
-    async def add(self, channel: str, address: str, *, reason: str) -> None:
-        """Suppress an address, from now for the whole time."""
-        write: Command = ("SET", self._key(channel, address), reason[:_REASON_MAX], "EX", self._ttl_s)
+    async def add(self, channel: str, address: str, *, reason: str, for_good: bool = False) -> None:
+        """Suppress an address, from now for the whole time, or until it is removed."""
+        lifetime: Command = () if for_good else ("EX", self._ttl_s)
+        write: Command = ("SET", self._key(channel, address), reason[:_REASON_MAX], *lifetime)
         await pipelined(self._server, [write], what="suppression")
 
     async def remove(self, channel: str, address: str) -> None:

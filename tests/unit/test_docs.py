@@ -35,7 +35,7 @@ from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
-from hub.settings import ApiKey, Fcm, Settings
+from hub.settings import ApiKey, Fcm, Settings, Twilio
 from hub.store.keys import Keys
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,7 @@ def test_every_setting_is_explained_with_its_default(name: str) -> None:
 
 def test_no_setting_is_explained_that_does_not_exist() -> None:
     explained = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", configuration(), re.MULTILINE))
-    tables = {field.name for table in (ApiKey, Fcm, Namespace) for field in msgspec.structs.fields(table)}
+    tables = {field.name for table in (ApiKey, Fcm, Namespace, Twilio) for field in msgspec.structs.fields(table)}
     assert explained == SETTINGS.keys() | tables
 
 
@@ -222,11 +222,24 @@ def test_every_namespace_is_listed_with_its_kind(namespace: Namespace) -> None:
 ARGUMENTS: dict[str, Any] = {
     **{
         name: name.upper()
-        for name in ("effect", "notification", "lane", "job", "token", "channel", "digest", "key", "caller", "worker")
+        for name in (
+            "effect",
+            "notification",
+            "lane",
+            "job",
+            "token",
+            "channel",
+            "digest",
+            "key",
+            "caller",
+            "worker",
+            "bound",
+        )
     },
     **dict.fromkeys(("order", "user", "device"), "ID"),
     "aggregate": Aggregate(AggregateKind.ORDER, "ID"),
     "shard": "N",
+    "window": 0,
     "topic": Topic("TOPIC"),
 }
 PARTS = {"inbox": "entries", "jobs": "due", "dead_letters": "index", "presence": "expiry", "workers": "alive"}

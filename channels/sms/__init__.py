@@ -1,0 +1,1 @@
+"""SMS: notifications as text messages."""

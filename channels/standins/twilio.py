@@ -1,0 +1,126 @@
+"""Twilio's Programmable Messaging on loopback: `POST /2010-04-01/Accounts/<sid>/Messages.json`, form and Basic auth.
+
+What it took is in `taken`, in memory, and in `GET /texts` for the demonstration. It fails when told to, and reports the
+fate of a message to its status callback, signed as Twilio does, when asked to (`report`).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from twilio.request_validator import RequestValidator
+
+from channels.standins.http_script import Drop, HttpFault, HttpScript, conduct, hang_up
+
+HOST = "127.0.0.1"
+TEXTS_MAX = 1_000
+LISTED_MAX = 100
+
+
+class SentText(msgspec.Struct, frozen=True):
+    """A text as it was handed over."""
+
+    id: str
+    received_ms: int
+    to: str
+    sender: str
+    body: str
+    callback: str
+    validity_s: int
+
+
+def twilio_error(status: int, code: int, *, retry_after_s: float | None = None) -> HttpFault:
+    """Return the answer that Twilio gives for an error."""
+    body = {"code": code, "message": "as told", "more_info": f"https://www.twilio.com/docs/errors/{code}"}
+    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
+    return HttpFault(status, json.dumps({**body, "status": status}).encode(), headers)
+
+
+class TwilioStandIn:
+    """The stand-in. Use it as `async with TwilioStandIn() as twilio:`; `twilio.url` is an account's `endpoint`."""
+
+    def __init__(self, *, port: int = 0, account_sid: str = "AC" + "0" * 32, auth_token: str = "stand-in") -> None:  # noqa: S107 - a stand-in's
+        self.faults = HttpScript()
+        self.taken: deque[SentText] = deque(maxlen=TEXTS_MAX)
+        self.requests = 0
+        self.account_sid = account_sid
+        self.auth_token = auth_token
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, self._port, reuse_port=bool(self._port)).start()
+        self._runner, self._port = runner, runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self._port}"
+
+    def application(self) -> web.Application:
+        """Return its HTTP server."""
+        app = web.Application()
+        app.add_routes(
+            [web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._send), web.get("/texts", self._list)]
+        )
+        return app
+
+    async def report(self, text: SentText, status: str, *, code: int | None = None) -> int:
+        """Tell the status callback of a text what became of it; return the HTTP status of the answer."""
+        form = {"MessageSid": text.id, "MessageStatus": status, "To": text.to, "AccountSid": self.account_sid}
+        if code is not None:
+            form["ErrorCode"] = str(code)
+        return await self.call(text.callback, form)
+
+    async def call(self, url: str, form: dict[str, str]) -> int:
+        """Call a webhook with a good signature; return the HTTP status of the answer."""
+        signature = RequestValidator(self.auth_token).compute_signature(url, form)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=form, headers={"X-Twilio-Signature": signature}) as answer,
+        ):
+            return answer.status
+
+    async def _send(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        if request.headers.get("Authorization") != aiohttp.encode_basic_auth(self.account_sid, self.auth_token):
+            return web.Response(status=401, body=twilio_error(401, 20_003).body, content_type="application/json")
+        form = await request.post()
+        to = str(form.get("To", ""))
+        fault = self.faults.strike(to)
+        if fault is not None and (answer := await conduct(fault, request)) is not None:
+            return answer
+        text = SentText(
+            id=f"SM{secrets.token_hex(16)}",
+            received_ms=time.time_ns() // 1_000_000,
+            to=to,
+            sender=str(form.get("From") or form.get("MessagingServiceSid", "")),
+            body=str(form.get("Body", "")),
+            callback=str(form.get("StatusCallback", "")),
+            validity_s=int(str(form.get("ValidityPeriod", "0"))),
+        )
+        self.taken.append(text)
+        if fault is not None and fault.drop is Drop.AFTER:
+            return hang_up(request)
+        return web.json_response({"sid": text.id, "status": "queued", "to": to, "body": text.body}, status=201)
+
+    async def _list(self, _: web.Request) -> web.Response:
+        newest_first = [*self.taken][: -LISTED_MAX - 1 : -1]
+        return web.json_response({"texts": [msgspec.to_builtins(text) for text in newest_first]})
