@@ -107,7 +107,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         suppressions=Suppressions(server, keys),
         devices=Devices(server, scripts, keys),
         velocity=Velocity(scripts, keys),
-        presence=Presence(scripts, keys, ttl_s=settings.gateway.presence_ttl_s),
+        presence=Presence(scripts, keys, namespaces, ttl_s=settings.gateway.presence_ttl_s),
         directives=Directives(server, scripts, keys),
         workers=Workers(scripts, keys),
     )

@@ -95,7 +95,7 @@ async def _presence(client: Client, worker: Worker, wish: ReadPresence) -> wire.
     await permit(client, worker, Action.PRESENCE, wish.topic, subscribed=wish.subscribed)
     async with asyncio.timeout(_READ_TIMEOUT_S):
         if wish.stats:
-            stats = await worker.presence.stats(wish.topic, announce=options.join_leave)
+            stats = await worker.presence.stats(wish.topic)
             return wire.Reply(wish.id, presence_stats=wire.PresenceStatsResult(stats.clients, stats.users))
         members = await worker.presence.members(wish.topic, limit=_MAX_MEMBERS)
     infos = {member: decode_info(info) for member, info in members.items()}

@@ -156,6 +156,6 @@ class Presence(Protocol):
         """Return what is seen of the clients that are there, by client; at most `limit` of them."""
         ...
 
-    async def stats(self, topic: Topic, *, announce: bool) -> PresenceStats:
-        """Count who is there. With `announce`, tell of those that are found to be gone."""
+    async def stats(self, topic: Topic) -> PresenceStats:
+        """Count who is there."""
         ...

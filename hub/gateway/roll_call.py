@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from hub.domain.errors import StoreUnavailable
@@ -145,8 +145,4 @@ def _attendances(changes: _Changes) -> list[Attendance]:
         else:
             there.setdefault(topic, []).append(member)
     topics = dict.fromkeys((*left, *there))
-    return [_attendance(topic, there.get(topic, ()), left.get(topic, ())) for topic in topics]
-
-
-def _attendance(topic: LiveTopic, there: Sequence[Member], left: Iterable[str]) -> Attendance:
-    return Attendance(topic.name, there, tuple(left), announce=topic.options.join_leave)
+    return [Attendance(topic.name, there.get(topic, ()), left.get(topic, ())) for topic in topics]

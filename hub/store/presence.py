@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from hub.domain.ids import Topic, UserId
+from hub.domain.topics import Namespaces
 from hub.store.clock import Clock, unix_ms
 from hub.store.keys import Keys
 from hub.store.scripts import Call, Run, Scripts, load_script
@@ -36,15 +37,11 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attendance(msgspec.Struct, frozen=True):
-    """What a worker has to tell of one topic: who of its clients is there, new or still, and who has left.
-
-    With `announce` the topic's subscribers are told of whoever is new or was there and left.
-    """
+    """What a worker has to tell of one topic: who of its clients is there, new or still, and who has left."""
 
     topic: Topic
     there: Sequence[Member] = ()
     left: Sequence[str] = ()
-    announce: bool = False
 
 
 class PresenceStats(msgspec.Struct, frozen=True):
@@ -55,12 +52,24 @@ class PresenceStats(msgspec.Struct, frozen=True):
 
 
 class Presence:
-    """The presence of all topics. Every method raises StoreUnavailable."""
+    """The presence of all topics. Every method raises StoreUnavailable.
 
-    def __init__(self, scripts: Scripts, keys: Keys, *, ttl_s: float = PRESENCE_TTL_S, clock: Clock = unix_ms) -> None:
+    Where a topic's namespace has `join_leave`, whoever is found to be new or to be gone is told on the topic's channel.
+    """
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        keys: Keys,
+        namespaces: Namespaces,
+        *,
+        ttl_s: float = PRESENCE_TTL_S,
+        clock: Clock = unix_ms,
+    ) -> None:
         """Take `ttl_s`: how long a client counts as there after its worker has said so."""
         self._scripts = scripts
         self._keys = keys
+        self._namespaces = namespaces
         self._ttl_ms = int(ttl_s * 1000)
         self._clock = clock
 
@@ -74,10 +83,10 @@ class Presence:
 
     def _change(self, attendance: Attendance, now_ms: int) -> Run:
         members = [part for each in attendance.there for part in (each.client, each.user, each.info)]
-        announce = "1" if attendance.announce else "0"
         end_ms = now_ms + self._ttl_ms
         keys_ttl_s = 2 * self._ttl_ms // 1000 + 1
-        args = (now_ms, end_ms, keys_ttl_s, announce, len(attendance.there), *members, *attendance.left)
+        told = self._told(attendance.topic)
+        args = (now_ms, end_ms, keys_ttl_s, told, len(attendance.there), *members, *attendance.left)
         return _CHANGE, Call(self._all(attendance.topic), args)
 
     async def members(self, topic: Topic, *, limit: int = MAX_MEMBERS) -> Mapping[str, bytes]:
@@ -86,11 +95,15 @@ class Presence:
         found = await self._scripts.run(_READ, Call((expiry, entries), (self._clock(), min(limit, MAX_MEMBERS))))
         return {client.decode(): info for client, info in zip(found[::2], found[1::2], strict=True)}
 
-    async def stats(self, topic: Topic, *, announce: bool = False) -> PresenceStats:
-        """Count who is there. With `announce` the leaves of clients that have just been given up are told."""
-        args = (self._clock(), "1" if announce else "0")
+    async def stats(self, topic: Topic) -> PresenceStats:
+        """Count who is there."""
+        args = (self._clock(), self._told(topic))
         clients, users = await self._scripts.run(_STATS, Call(self._all(topic), args))
         return PresenceStats(clients, users)
+
+    def _told(self, topic: Topic) -> str:
+        options = self._namespaces.of(topic)
+        return "1" if options is not None and options.join_leave else "0"
 
     def _all(self, topic: Topic) -> tuple[str, str, str, str]:
         keys = self._keys

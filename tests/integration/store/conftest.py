@@ -120,7 +120,8 @@ def jobs(server: Server, keys: Keys, dead_letters: DeadLetters, records: Records
 
 @pytest.fixture
 def presence(scripts: Scripts, keys: Keys, clock: FakeClock) -> Presence:
-    return Presence(scripts, keys, ttl_s=60, clock=clock)
+    namespaces = Namespaces((Namespace("room", presence=True), Namespace("lobby", join_leave=True)))
+    return Presence(scripts, keys, namespaces, ttl_s=60, clock=clock)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from deploy.local import RedisCluster, RedisServer
 from hub.domain.decisions import Publication
 from hub.domain.errors import StoreUnavailable
-from hub.domain.ids import EffectId, Topic, UserId
+from hub.domain.ids import EffectId, Topic
 from hub.domain.topics import Namespaces
 from hub.store.address import redis_address
 from hub.store.cluster import ClusterServer
@@ -21,7 +21,6 @@ from hub.store.connection import generation_of, pipelined
 from hub.store.embedded import bundled_binary
 from hub.store.keys import Keys
 from hub.store.opening import open_server
-from hub.store.presence import Attendance, Member, Presence, PresenceStats
 from hub.store.routes import SLOTS, slot_of
 from hub.store.scripts import Scripts
 from hub.store.topics import Duplicate, Published, Topics
@@ -101,16 +100,6 @@ async def test_keys_are_where_the_cluster_wants_them(
     counts = [int(server.ask("DBSIZE")) for server in own_cluster.servers]
     assert min(counts) > 0
     assert await cluster.exchange([("EXISTS", KEYS.topic_meta(topic)) for topic in ORDERS]) == [1] * len(ORDERS)
-
-
-async def test_who_comes_and_who_is_there_is_known_on_all_servers(cluster: ClusterServer) -> None:
-    presence = Presence(Scripts(cluster), KEYS)
-    ann = Member("c1", UserId("ann"), b'{"client":"c1"}')
-    async with hearing(cluster, KEYS.topic_channel(ORDERS[0])) as heard:
-        await presence.change_many([Attendance(topic, there=(ann,), announce=True) for topic in ORDERS])
-        async with asyncio.timeout(5):
-            assert await heard.get() == b'*+{"client":"c1"}'
-    assert {await presence.stats(topic) for topic in ORDERS} == {PresenceStats(1, 1)}
 
 
 async def test_a_server_that_has_lost_its_scripts_gets_them_again(topics: Topics, own_cluster: RedisCluster) -> None:

@@ -13,40 +13,53 @@ from tests.integration.store.conftest import FakeClock
 from tests.integration.store.hearing import hearing
 
 ROOM = Topic("room:1")
+LOBBY = Topic("lobby:1")
+"""Where it is told who comes and goes."""
 
 
 def member(client: str, user: str = "ada") -> Member:
     return Member(client, UserId(user), b'{"client":"%s"}' % client.encode())
 
 
-def there(*members: Member, announce: bool = False) -> Attendance:
-    return Attendance(ROOM, there=members, announce=announce)
+def there(*members: Member, topic: Topic = ROOM) -> Attendance:
+    return Attendance(topic, there=members)
 
 
-def left(*clients: str, announce: bool = False) -> Attendance:
-    return Attendance(ROOM, left=clients, announce=announce)
+def left(*clients: str, topic: Topic = ROOM) -> Attendance:
+    return Attendance(topic, left=clients)
 
 
 class Listener:
-    """What the topic's pub/sub channel tells."""
+    """What a topic's pub/sub channel tells."""
 
-    def __init__(self, heard: asyncio.Queue[bytes]) -> None:
+    def __init__(self, server: Server, channel: str, heard: asyncio.Queue[bytes]) -> None:
+        self._server = server
+        self._channel = channel
         self._heard = heard
 
-    async def next(self) -> tuple[str, str] | None:
-        """Who came ("+") or went ("-"); None where nothing is told."""
-        try:
-            data = await asyncio.wait_for(self._heard.get(), 0.2)
-        except TimeoutError:
-            return None
+    async def next(self) -> tuple[str, str]:
+        """Who came ("+") or went ("-")."""
+        async with asyncio.timeout(5):
+            data = await self._heard.get()
         assert data[:1] == b"*"
         return data[1:2].decode(), json.loads(data[2:])["client"]
 
+    async def has_no_more(self) -> bool:
+        """Whether nothing was told up to now."""
+        await self._server.publish(self._channel, b'*={"client":"end"}')
+        return await self.next() == ("=", "end")
+
 
 @pytest.fixture
-async def listener(server: Server, keys: Keys) -> AsyncIterator[Listener]:
-    async with hearing(server, keys.topic_channel(ROOM)) as heard:
-        yield Listener(heard)
+async def lobby(server: Server, keys: Keys) -> AsyncIterator[Listener]:
+    async with hearing(server, channel := keys.topic_channel(LOBBY)) as heard:
+        yield Listener(server, channel, heard)
+
+
+@pytest.fixture
+async def room(server: Server, keys: Keys) -> AsyncIterator[Listener]:
+    async with hearing(server, channel := keys.topic_channel(ROOM)) as heard:
+        yield Listener(server, channel, heard)
 
 
 async def test_who_is_there_can_be_read_and_counted(presence: Presence) -> None:
@@ -108,29 +121,32 @@ async def test_a_read_is_bounded(presence: Presence) -> None:
     assert len(await presence.members(ROOM, limit=7)) == 7
 
 
-async def test_who_comes_and_goes_is_told_once(presence: Presence, listener: Listener) -> None:
+async def test_who_comes_and_goes_is_told_once(presence: Presence, lobby: Listener) -> None:
     for _ in range(2):
-        await presence.change_many([there(member("c1"), announce=True)])
-    assert await listener.next() == ("+", "c1")
+        await presence.change_many([there(member("c1"), topic=LOBBY)])
+    assert await lobby.next() == ("+", "c1")
     for _ in range(2):
-        await presence.change_many([left("c1", "c2", announce=True)])
-    assert await listener.next() == ("-", "c1")
-    assert await listener.next() is None
+        await presence.change_many([left("c1", "c2", topic=LOBBY)])
+    assert await lobby.next() == ("-", "c1")
+    assert await lobby.has_no_more()
 
 
 async def test_it_is_told_when_a_dead_workers_client_is_given_up(
-    presence: Presence, listener: Listener, clock: FakeClock
+    presence: Presence, lobby: Listener, clock: FakeClock
 ) -> None:
-    await presence.change_many([there(member("c1"), announce=True)])
-    assert await listener.next() == ("+", "c1")
+    await presence.change_many([there(member("c1"), topic=LOBBY)])
+    assert await lobby.next() == ("+", "c1")
     clock.now_ms += 61_000
-    await presence.change_many([there(member("c2"), announce=True)])
-    assert [await listener.next(), await listener.next()] == [("-", "c1"), ("+", "c2")]
+    await presence.change_many([there(member("c2"), topic=LOBBY)])
+    assert [await lobby.next(), await lobby.next()] == [("-", "c1"), ("+", "c2")]
+    clock.now_ms += 61_000
+    await presence.stats(LOBBY)
+    assert await lobby.next() == ("-", "c2")
 
 
-async def test_nothing_is_told_where_it_is_not_asked_for(presence: Presence, listener: Listener) -> None:
+async def test_nothing_is_told_where_the_namespace_has_no_joins(presence: Presence, room: Listener) -> None:
     await presence.change_many([there(member("c1")), left("c1")])
-    assert await listener.next() is None
+    assert await room.has_no_more()
 
 
 async def test_a_thousand_dead_clients_are_given_up_bit_by_bit(presence: Presence, clock: FakeClock) -> None:

@@ -22,7 +22,7 @@ class Store:
     def __init__(self) -> None:
         self.down = False
         self.broken = 0
-        self.told: list[tuple[str, list[str], list[str], bool]] = []
+        self.told: list[tuple[str, list[str], list[str]]] = []
         self.infos: list[bytes] = []
         self.changed = asyncio.Event()
 
@@ -34,7 +34,7 @@ class Store:
             self.broken -= 1
             raise ScriptFailed("a key holds something else")
         for each in attendances:
-            self.told.append((each.topic, [member.client for member in each.there], [*each.left], each.announce))
+            self.told.append((each.topic, [member.client for member in each.there], [*each.left]))
             self.infos += [member.info for member in each.there]
         self.changed.set()
 
@@ -62,10 +62,10 @@ async def test_who_comes_and_who_leaves_is_told_in_one_trip_for_each_topic() -> 
     for seat in seats:
         roll.came(seat)
     await roll.tell_changes()
-    assert store.told == [("room:1", ["c1", "c2"], [], True), ("room:2", ["c1"], [], True)]
+    assert store.told == [("room:1", ["c1", "c2"], []), ("room:2", ["c1"], [])]
     roll.left(seats[0])
     await roll.tell_changes()
-    assert store.told[2:] == [("room:1", [], ["c1"], True)]
+    assert store.told[2:] == [("room:1", [], ["c1"])]
 
 
 async def test_only_the_last_word_about_a_client_is_told() -> None:
@@ -78,7 +78,7 @@ async def test_only_the_last_word_about_a_client_is_told() -> None:
     roll.left(seat)
     roll.came(seat)
     await roll.tell_changes()
-    assert [(there, left) for _, there, left, _ in store.told] == [([], ["c1"]), (["c1"], [])]
+    assert [(there, left) for _, there, left in store.told] == [([], ["c1"]), (["c1"], [])]
 
 
 async def test_what_could_not_be_told_is_told_later_and_newer_words_win() -> None:
@@ -93,7 +93,7 @@ async def test_what_could_not_be_told_is_told_later_and_newer_words_win() -> Non
     roll.left(one)
     store.down = False
     await roll.tell_changes()
-    assert store.told == [("room:1", ["c2"], ["c1"], True)]
+    assert store.told == [("room:1", ["c2"], ["c1"])]
 
 
 async def test_everybody_who_is_there_is_told_again_and_nobody_else() -> None:
@@ -110,9 +110,9 @@ async def test_everybody_who_is_there_is_told_again_and_nobody_else() -> None:
     topic.remove(seats[3])
     roll.left(seats[3])
     await roll.call()
-    there = [client for _, clients, _, _ in store.told for client in clients]
+    there = [client for _, clients, _ in store.told for client in clients]
     assert sorted(there) == sorted(f"c{n}" for n in range(1_200) if n != 3)
-    assert [left for _, _, left, _ in store.told if left] == [["c3"]]
+    assert [left for _, _, left in store.told if left] == [["c3"]]
 
 
 async def test_who_leaves_while_the_roll_is_called_is_taken_out_afterwards() -> None:
@@ -126,7 +126,7 @@ async def test_who_leaves_while_the_roll_is_called_is_taken_out_afterwards() -> 
     topic.remove(seat)
     roll.left(seat)
     await calling
-    assert [(there, left) for _, there, left, _ in store.told][1:] == [(["c1"], []), ([], ["c1"])]
+    assert [(there, left) for _, there, left in store.told][1:] == [(["c1"], []), ([], ["c1"])]
 
 
 async def test_the_task_tells_changes_at_once_and_the_roll_in_time() -> None:
@@ -135,7 +135,7 @@ async def test_the_task_tells_changes_at_once_and_the_roll_in_time() -> None:
     task = asyncio.create_task(roll.run())
     roll.came(seated(topic, "c1"))
     await store.until(3)
-    assert store.told[:3] == [("room:1", ["c1"], [], True)] * 3
+    assert store.told[:3] == [("room:1", ["c1"], [])] * 3
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -148,7 +148,7 @@ async def test_a_key_that_holds_something_else_does_not_stop_the_roll() -> None:
     task = asyncio.create_task(roll.run())
     roll.came(seated(topic, "c1"))
     await store.until(1)
-    assert store.told[0] == ("room:1", ["c1"], [], True)
+    assert store.told[0] == ("room:1", ["c1"], [])
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -172,4 +172,4 @@ async def test_what_is_seen_of_a_client_comes_with_its_subscription() -> None:
     roll.came(seat)
     await roll.tell_changes()
     assert store.infos == [b'{"user":"ann","client":"c1","chan_info":{"seat":1}}']
-    assert store.told == [("room:1", ["c1"], [], False)]
+    assert store.told == [("room:1", ["c1"], [])]

@@ -76,7 +76,7 @@ class Store:
         self.idempotency = Idempotency(NOBODY, recorder, keys)
         self.directives = Directives(NOBODY, recorder, keys)
         self.workers = Workers(recorder, keys)
-        self.presence = Presence(recorder, keys)
+        self.presence = Presence(recorder, keys, namespaces)
 
 
 USES: dict[str, Callable[[Store], Awaitable[object]]] = {
