@@ -10,6 +10,8 @@ _RESERVED = 256
 _OWN = 64
 """Of these, what must be free for Redis and files at any time."""
 _UNLIMITED = 1_000_000
+LATE_S = 0.5
+"""A worker that comes to its work so much later than it meant to does not get through it."""
 
 
 def descriptor_limit() -> int:
@@ -35,6 +37,8 @@ class Admission:
         self._refilled_s = now_s
         self.closed = False
         """Set while draining: nobody comes in any more."""
+        self.late_s = 0.0
+        """How late the worker's event loop was last."""
         self.elsewhere = 0
         """Connections that are open and not the gateway's, as counted last."""
 
@@ -44,6 +48,9 @@ class Admission:
             return "draining"
         if connections >= self._max_connections:
             return "full"
+        if self.late_s > LATE_S:
+            # Whoever came in now would wait behind the others until it is given up, and then come once more.
+            return "busy"
         budget = self._budget + (now_s - self._refilled_s) * self._per_second
         self._refilled_s = now_s
         self._budget = min(float(self._per_second), budget)

@@ -287,7 +287,10 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def _until_connected(self, now_s: float) -> None:
-        if now_s < self._due_s:
+        if self.session.state is State.CONNECTING:
+            # It has said who it is. What it waits for is us, and the store's own timeouts bound that.
+            self._wake_at(now_s + self._worker.settings.connect_timeout_s)
+        elif now_s < self._due_s:
             self._wake_at(self._due_s)
         else:
             self.perform(self.session.close(codes.STALE))

@@ -19,7 +19,7 @@ from aiohttp import web
 from hub.domain.directives import LOG
 from hub.domain.ids import Topic
 from hub.domain.topics import Namespace, Namespaces
-from hub.gateway.admission import Admission, connection_limit, descriptor_limit
+from hub.gateway.admission import LATE_S, Admission, connection_limit, descriptor_limit
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.directory import Directory
 from hub.gateway.door import Door, Reception
@@ -171,9 +171,15 @@ class Gateway:
     async def _tick(self) -> None:
         worker = self._worker
         flush_s = worker.now_s()
+        now_s = flush_s
         while True:
+            due_s = now_s + worker.wheel.tick_s
             await asyncio.sleep(worker.wheel.tick_s)
             now_s = worker.now_s()
+            self._admission.late_s = now_s - due_s
+            if now_s - due_s > LATE_S:
+                # Nobody is silent because we did not listen: what clients have sent meanwhile is read first.
+                await asyncio.sleep(0)
             worker.wheel.advance(now_s)
             if now_s - flush_s >= _FLUSH_S:
                 flush_s = now_s

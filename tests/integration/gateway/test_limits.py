@@ -1,6 +1,7 @@
 """How many may come in, of one person, of one address and altogether, and what those are told who may not."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -77,6 +78,20 @@ async def test_over_the_budget_of_handshakes_it_is_503(start: Start) -> None:
     answers = await asyncio.gather(*(_status(worker.port) for _ in range(20)))
     assert answers.count(101) in {3, 4, 5}
     assert answers.count(503) == 20 - answers.count(101)
+
+
+async def test_a_client_is_not_called_silent_because_the_worker_was_late(start: Start) -> None:
+    worker = await start(connect_timeout_s=0.5)
+    async with worker.raw() as app:
+        await app.send({"id": 1, "connect": {"token": "ann"}})
+        _stall(1.5)
+        reply = await app.next()
+    assert reply["connect"]["client"]
+
+
+def _stall(seconds: float) -> None:
+    """Keep the event loop, and so the worker, from everything."""
+    time.sleep(seconds)
 
 
 async def _status(port: int) -> int:

@@ -12,6 +12,14 @@ def test_a_budget_is_used_up_and_fills_again() -> None:
     assert admission.refuse(connections=0, now_s=0.6) is None
 
 
+def test_a_worker_that_is_late_takes_nobody_until_it_has_caught_up() -> None:
+    admission = Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0)
+    admission.late_s = 0.6
+    assert admission.refuse(connections=0, now_s=0.0) == "busy"
+    admission.late_s = 0.0
+    assert admission.refuse(connections=0, now_s=0.1) is None
+
+
 def test_a_full_worker_takes_nobody() -> None:
     assert (
         Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0).refuse(connections=5, now_s=0.0)
