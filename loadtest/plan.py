@@ -35,7 +35,7 @@ class Plan:
     talk_s: float = 5.0
     churn_cycles: int = 10_000
     churn_at_once: int = 200
-    accepts_per_s: int = 1_000
+    accepts_per_s: int = 5_000
     """What each worker lets in; beyond, clients are told to come again."""
     drain_s: float = 10.0
     """How long a worker takes to send its clients away."""
@@ -75,7 +75,8 @@ SMALL = Plan("small", clients=2_000, workers=2)
 WHOLE = Plan(
     "whole",
     clients=100_000,
-    workers=6,
+    # Six hold them with 20,000 descriptors each, and the seventh makes room for when one of them dies.
+    workers=7,
     idle_s=60.0,
     orders_per_s=1_000,
     orders_s=30.0,

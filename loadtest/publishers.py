@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,7 +32,7 @@ class Publisher(Protocol):
     """Publishes on topics."""
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publish in order; return once the server has them. Raises PublishFailed, or the store's errors."""
+        """Publish, on each topic in order; return when all is taken. Raises PublishFailed, or the store's errors."""
 
 
 class StorePublisher:
@@ -72,8 +73,14 @@ class ApiPublisher:
         self._url = f"{url.rstrip('/')}/publish"
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publish one after the other: the order counts."""
+        """Publish on all topics side by side, on each one after the other."""
+        by_topic: dict[str, list[bytes]] = {}
         for topic, data in messages:
+            by_topic.setdefault(topic, []).append(data)
+        await asyncio.gather(*(self._publish(topic, batch) for topic, batch in by_topic.items()))
+
+    async def _publish(self, topic: str, batch: Sequence[bytes]) -> None:
+        for data in batch:
             body = msgspec.json.encode(_Command(topic, msgspec.Raw(data)))
             async with self._session.post(self._url, data=body) as response:
                 said = await response.read()

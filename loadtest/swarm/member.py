@@ -47,6 +47,10 @@ class Phase(IntEnum):
     """The server has ended it: hang up."""
 
 
+_UPGRADING = Phase.UPGRADING
+"""Looked up for every read."""
+
+
 class Heard:
     """A publication as all its receivers see it. `samples` is None where it carries no stamp."""
 
@@ -168,7 +172,7 @@ class Member:
 
     def received(self, data: bytes, now_ns: int) -> bytes:
         """Take bytes from the server; return bytes for it. Look at `phase` afterwards."""
-        if not self._rest and self.phase is not Phase.UPGRADING:
+        if not self._rest and self.phase is not _UPGRADING:
             known = self._book.known.get(data)
             if known is not None:
                 self._hear(known[1], now_ns)

@@ -69,6 +69,8 @@ class Swarm:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
+            # Linux shares out a busy machine by session: in ours, all shards together would get what one worker gets.
+            start_new_session=True,
         )
         self._processes.append(process)
         self.pids.append(process.pid)

@@ -64,7 +64,7 @@ async def test_a_rate_is_kept_and_no_number_is_left_out() -> None:
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=lambda each: each.name)
 def test_everybody_fits_into_the_hub_and_into_the_swarm(plan: Any) -> None:
-    assert plan.clients / plan.workers < 19_000
+    assert plan.clients / (plan.workers - 1) <= 17_000, "one worker may die"
     assert sum(each.name == "connect" for each in run.chosen([], own=True)) == 1
 
 
@@ -101,4 +101,4 @@ def test_another_server_needs_a_secret_and_an_address_to_publish_at() -> None:
 
 def test_the_command_line_changes_the_plan() -> None:
     plan = plan_of(parser().parse_args(["--plan", "whole", "--clients", "30000"]))
-    assert (plan.clients, plan.workers) == (30_000, 6)
+    assert (plan.clients, plan.workers) == (30_000, 7)
