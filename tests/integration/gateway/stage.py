@@ -51,6 +51,7 @@ NAMESPACES = Namespaces(
         ),
         Namespace("wide", TopicKind.LOG, history_size=1_000, allow_subscribe_for_client=True),
         Namespace("news", TopicKind.BROADCAST, history_size=3, allow_subscribe_for_client=True),
+        Namespace("tape", TopicKind.LOG, history_size=10_000, allow_subscribe_for_client=True),
         Namespace("fleeting", TopicKind.LOG, history_size=0, allow_subscribe_for_client=True),
         Namespace(
             "room",
