@@ -1,7 +1,10 @@
 """Fixtures for all tests, and the marker of each test from its folder."""
 
+import asyncio
+import functools
+import inspect
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ _TESTS = Path(__file__).parent
 _FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "faults", "browser")
 """In the order in which they run: what is quick first. The browser's comes last because Playwright keeps an event loop
 running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs."""
+_FIXTURES_S = 30.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +30,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = _folder_of(item)
         if folder:
             item.add_marker(folder)
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = _ending(item.obj, _patience_s(item))
     items.sort(key=lambda item: _FOLDERS.index(_folder_of(item) or "unit"))
+
+
+def _patience_s(item: pytest.Item) -> float | None:
+    """How long a test may take by itself; None for ever. Its fixtures and the report share its time limit."""
+    marker = item.get_closest_marker("timeout")
+    of_all = item.config.getoption("timeout") or item.config.getini("timeout") or 0
+    limit_s = float(marker.args[0] if marker else of_all)
+    return max(limit_s / 2, limit_s - _FIXTURES_S) or None
+
+
+def _ending(test: Callable[..., Awaitable[None]], patience_s: float | None) -> Callable[..., Awaitable[None]]:
+    """Have a coroutine that hangs fail where it waits, and the run go on: the time limit itself ends the whole run."""
+
+    @functools.wraps(test)
+    async def in_time(*args: object, **kwargs: object) -> None:
+        async with asyncio.timeout(patience_s):
+            await test(*args, **kwargs)
+
+    return in_time
 
 
 def _folder_of(item: pytest.Item) -> str:

@@ -21,6 +21,7 @@ from hub.domain.ids import Topic
 from hub.domain.topics import Namespace, Namespaces
 from hub.gateway.admission import LATE_S, Admission, connection_limit, descriptor_limit
 from hub.gateway.arrivals import Arrivals
+from hub.gateway.clock import MACHINE_CLOCK, Clock
 from hub.gateway.directory import Directory
 from hub.gateway.door import Door, Reception
 from hub.gateway.fanout import FanOut
@@ -73,6 +74,7 @@ class Gateway:
         presence: Presence,
         http: Callable[[], asyncio.Protocol],
         http_connections: Callable[[], int] = lambda: 0,
+        clock: Clock = MACHINE_CLOCK,
         version: str = "",
     ) -> None:
         """Take `http`, which makes the protocol of each connection that is not for the gateway.
@@ -82,7 +84,7 @@ class Gateway:
         self._version = version
         self._started_ms = time.time_ns() // 1_000_000
         tally = Tally()
-        wheel = Wheel(now_s=time.monotonic())
+        wheel = Wheel(now_s=clock.now_s())
         self._keys = keys
         self._probe = _Probe(secrets.token_hex(5))
         self._pubsub: PubSub[LiveTopic] = PubSub(server, on_message=self._on_message, on_gap=self._on_gap)
@@ -115,6 +117,7 @@ class Gateway:
             publisher=self._publisher,
             tally=tally,
             wheel=wheel,
+            clock=clock,
         )
         descriptors = descriptor_limit()
         self._admission = Admission(

@@ -6,8 +6,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from websockets.protocol import OPEN, SERVER
@@ -16,6 +15,7 @@ from websockets.protocol import Protocol as Parser
 from hub.domain.ids import EffectId
 from hub.gateway.addresses import Addresses
 from hub.gateway.arrivals import Arrivals
+from hub.gateway.clock import MACHINE_CLOCK, Clock
 from hub.gateway.directory import Directory
 from hub.gateway.people import People
 from hub.gateway.ports import Access, Operations, Presence, Topics
@@ -81,7 +81,7 @@ class Worker:
         publisher: Publisher,
         tally: Tally,
         wheel: Wheel,
-        unix_s: Callable[[], float] = time.time,
+        clock: Clock = MACHINE_CLOCK,
     ) -> None:
         self.settings = settings
         self.limits = limits
@@ -96,7 +96,8 @@ class Worker:
         self.publisher = publisher
         self.tally = tally
         self.wheel = wheel
-        self.unix_s = unix_s
+        self.now_s = clock.now_s
+        self.unix_s = clock.unix_s
         self.parsers = Parsers(settings.max_message_bytes)
         self.addresses = Addresses(limit=settings.max_connections_per_address, trusted=settings.trusted_proxies)
         self.connections: set[Connection] = set()
@@ -108,10 +109,6 @@ class Worker:
         self.name = secrets.token_hex(5)
         self._clients = itertools.count(1)
         self._publications = itertools.count(1)
-
-    def now_s(self) -> float:
-        """Return the monotonic time that the wheel runs on."""
-        return time.monotonic()
 
     def client_id(self) -> str:
         """Return a name for a new connection, unique among all workers."""

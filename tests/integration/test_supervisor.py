@@ -30,7 +30,12 @@ def program(tmp_path: Path) -> Callable[[str, str], Child]:
 
 
 PATIENT = "import time\ntime.sleep(60)\n"
-DEAF = "import signal, time, pathlib\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)\n"
+DEAF = """
+import pathlib, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(__file__).with_suffix(".deaf").touch()
+time.sleep(60)
+"""
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -67,9 +72,11 @@ async def test_stopping_ends_every_child(program: Callable[[str, str], Child]) -
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-async def test_a_child_that_does_not_listen_is_killed_after_its_grace(program: Callable[[str, str], Child]) -> None:
+async def test_a_child_that_does_not_listen_is_killed_after_its_grace(
+    program: Callable[[str, str], Child], tmp_path: Path
+) -> None:
     async with running(program("deaf", DEAF)) as (supervisor, ended):
-        await until(lambda: psutil.Process(supervisor.pids["deaf"]).num_threads() > 0)
+        await until((tmp_path / "child_deaf.deaf").exists)
         supervisor.stop()
         await ended
     assert not psutil.pid_exists(supervisor.pids["deaf"])
@@ -98,17 +105,25 @@ async def test_children_end_when_their_supervisor_is_killed(tmp_path: Path) -> N
         sys.executable, "-m", "hub", "serve", env=environment, stderr=asyncio.subprocess.DEVNULL
     )
     process = psutil.Process(parent.pid)
-    workers: list[psutil.Process] = []
+    try:
+        await until(lambda: len(_workers_of(process)) == 2)
+    finally:
+        workers, servers = _workers_of(process), [child for child in process.children() if _runs(child, "redis-server")]
+        parent.kill()
+        await parent.wait()
+        # Its private Redis outlives a murdered parent: the next one on this folder finds it, or starts its own.
+        for server in servers:
+            server.terminate()
+    await until(lambda: not any(_runs(worker, "--supervised") for worker in workers))
 
-    def started() -> bool:
-        workers[:] = [child for child in process.children() if "--supervised" in child.cmdline()]
-        return len(workers) == 2
 
-    await until(started)
-    redis = [child for child in process.children() if "redis-server" in child.name()]
-    parent.kill()
-    await parent.wait()
-    await until(lambda: not any(worker.is_running() for worker in workers))
-    # Its private Redis outlives a murdered parent: the next one on this folder finds it, or starts its own.
-    for server in redis:
-        server.terminate()
+def _workers_of(parent: psutil.Process) -> list[psutil.Process]:
+    return [child for child in parent.children() if _runs(child, "--supervised")]
+
+
+def _runs(process: psutil.Process, word: str) -> bool:
+    """Whether it is there, and has this in its command line: one that has ended has none."""
+    try:
+        return any(word in part for part in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False

@@ -30,6 +30,7 @@ from hub.domain.permission import (
     permits,
 )
 from hub.domain.topics import DataFormat, Namespace, Namespaces, TopicKind
+from hub.gateway.clock import Clock
 from hub.gateway.gateway import Gateway
 from hub.protocol.codes import CommandError, method_not_found
 from hub.settings import Gateway as Settings
@@ -138,6 +139,30 @@ class Shop:
                 raise method_not_found()
 
 
+class Hands:
+    """The hands of a worker's clock. The time of day stands still until a test puts it forward.
+
+    So what a token has left to live does not depend on how fast the machine is.
+    """
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+        self._began_unix_s = int(time.time())
+
+    @property
+    def clock(self) -> Clock:
+        """The clock they belong to. Its other time, that of pings and patience, runs as ever."""
+        return Clock(lambda: time.monotonic() + self._ahead_s, lambda: self._began_unix_s + self._ahead_s)
+
+    def forward(self, by_s: float) -> None:
+        """Have so many seconds pass at once. The worker sees it with the next tick of its wheel."""
+        self._ahead_s += by_s
+
+    def in_s(self, seconds: int) -> int:
+        """Return the Unix time that many seconds from now."""
+        return int(self._began_unix_s + self._ahead_s) + seconds
+
+
 @dataclass
 class Running:
     """A worker, and the store to publish through."""
@@ -152,6 +177,7 @@ class Running:
     runner: web.AppRunner
     dialect: Dialect
     """What clients speak unless told otherwise."""
+    hands: Hands
 
     @property
     def url(self) -> str:
@@ -252,6 +278,7 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
         shop = Shop()
         app = web.Application()
         runner = web.AppRunner(app)
+        hands = Hands()
         gateway = Gateway(
             replace(Settings(), **settings),
             server=store,
@@ -264,6 +291,7 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
             directives=directives,
             register=Workers(scripts, keys),
             http=lambda: runner.server(),  # type: ignore[misc]  # noqa: PLW0108 - it is None until set up
+            clock=hands.clock,
             version="test",
         )
         app.router.add_get("/connection/websocket", gateway.upgrade_from_http)
@@ -274,7 +302,7 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
         server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
         assert await gateway.wait_ready(5.0)
         worker = Running(
-            gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner, dialect
+            gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner, dialect, hands
         )
         running.append(worker)
         return worker

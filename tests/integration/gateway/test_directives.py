@@ -1,7 +1,6 @@
 """What services do with people's connections, over several workers and through the loss of pub/sub messages."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -115,8 +114,9 @@ async def test_who_is_unsubscribed_at_once_stays_so(worker: Running) -> None:
 
 async def test_the_end_of_a_connection_can_be_moved(worker: Running) -> None:
     async with worker.user("ann") as ann:
-        await worker.tell(RefreshUser(ANN, int(time.time()) + 1))
+        await worker.tell(RefreshUser(ANN, worker.hands.in_s(1)))
         assert (await pushes(ann, 1))[0] == {"refresh": {"expires": True, "ttl": 1}}
+        worker.hands.forward(4)
         assert await ann.closed() == (3005, "connection expired")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,8 +192,9 @@ async def test_draining_tells_browsers_when_to_come_again(start: Start) -> None:
 
 
 async def test_a_token_that_ends_ends_the_stream(worker: Running) -> None:
-    async with asking(worker, get({"token": f"ann@{int(time.time()) + 1}"})) as stream:
+    async with asking(worker, get({"token": f"ann@{worker.hands.in_s(1)}"})) as stream:
         assert (await stream.event())["connect"]["expires"] is True
+        worker.hands.forward(4)
         assert (await stream.event())["disconnect"]["code"] == 3005
 
 

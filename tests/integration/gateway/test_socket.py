@@ -1,5 +1,4 @@
 import asyncio
-import time
 from contextlib import AsyncExitStack
 
 from tests.integration.gateway.dialects import in_both_dialects
@@ -59,19 +58,21 @@ async def test_nothing_comes_after_unsubscribing(worker: Running) -> None:
         assert [push["data"] for push in await client.publications(1)] == [2]
 
 
-async def test_a_token_that_ends_ends_the_connection(start: Start) -> None:
-    worker = await start()
-    async with worker.user(f"ann@{int(time.time()) + 1}") as client:
+async def test_a_token_that_ends_ends_the_connection(worker: Running) -> None:
+    async with worker.user(f"ann@{worker.hands.in_s(1)}") as client:
         assert (client.hello["expires"], client.hello["ttl"]) == (True, 1)
+        worker.hands.forward(4)
         assert await client.closed() == (3005, "connection expired")
 
 
 async def test_a_refresh_keeps_the_connection(worker: Running) -> None:
-    async with worker.user(f"ann@{int(time.time()) + 2}") as client:
-        answer = await client.call(refresh={"token": f"ann@{int(time.time()) + 3600}"})
-        assert answer["ttl"] in (3589, 3590)
-        await asyncio.sleep(4.5)
-        assert await client.call(ping={}) == {}
+    short = worker.hands.in_s(2)
+    async with worker.user(f"ann@{short}") as ann, worker.user(f"bob@{short}") as bob:
+        answer = await ann.call(refresh={"token": f"ann@{worker.hands.in_s(3600)}"})
+        assert answer["ttl"] == 3590
+        worker.hands.forward(5)
+        assert await bob.closed() == (3005, "connection expired")
+        assert await ann.call(ping={}) == {}
 
 
 async def test_a_silent_client_is_closed_for_no_pong(start: Start) -> None:
