@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.integration.gateway.stage import Running
+from tests.integration.gateway.stage import PATIENCE_S, Running
 
 HEAD = (
     b"GET /connection/websocket HTTP/1.1\r\nHost: shop.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -25,15 +25,15 @@ class Peer:
         self.writer.write(data)
 
     async def everything(self) -> bytes:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._reader.read(-1)
 
     async def head(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self._reader.readuntil(b"\r\n\r\n")
 
     async def frame(self) -> tuple[int, bytes]:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             first, length = await self._reader.readexactly(2)
             if length == 126:
                 (length,) = struct.unpack("!H", await self._reader.readexactly(2))

@@ -86,6 +86,10 @@ NAMESPACES = Namespaces(
         Namespace("open", allow_publish_for_client=True, publication_data_format=DataFormat.JSON_OBJECT),
     )
 )
+PATIENCE_S = 30.0
+"""How long a test waits for what comes within milliseconds, unless the machine has others to serve."""
+PING_S, PONG_S = 300.0, 100.0
+"""No ping comes by itself while a test runs: its clients answer none. A test of pings puts the clock forward."""
 _ids = itertools.count()
 
 
@@ -230,7 +234,7 @@ class Raw:
 
     async def next(self) -> Any:
         while not self._lines:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 frame = await self.socket.recv()
             self._lines = self._dialect.decode(frame)
         return self._lines.pop(0)
@@ -257,7 +261,7 @@ class Raw:
         return [push["push"]["pub"] for push in self.pushes if "pub" in push.get("push", {})]
 
     async def closed(self) -> tuple[int, str]:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE_S):
             await self.socket.wait_closed()
         return self.socket.close_code or 0, self.socket.close_reason or ""
 
@@ -280,7 +284,7 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
         runner = web.AppRunner(app)
         hands = Hands()
         gateway = Gateway(
-            replace(Settings(), **settings),
+            replace(Settings(), **{"ping_interval_s": PING_S, "pong_timeout_s": PONG_S, **settings}),
             server=store,
             keys=keys,
             namespaces=NAMESPACES,
@@ -300,7 +304,7 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
         await runner.setup()
         await gateway.__aenter__()
         server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
-        assert await gateway.wait_ready(5.0)
+        assert await gateway.wait_ready(PATIENCE_S)
         worker = Running(
             gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner, dialect, hands
         )
@@ -319,7 +323,7 @@ async def _hello(request: web.Request) -> web.Response:
     return web.Response(text="hello")
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
     """Wait for something that happens elsewhere and says nothing of it."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - there is nobody to set an event

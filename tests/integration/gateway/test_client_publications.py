@@ -6,7 +6,7 @@ import pytest
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import Topic
 from tests.integration.gateway.dialects import in_both_dialects
-from tests.integration.gateway.stage import Raw, Running, Start
+from tests.integration.gateway.stage import PATIENCE_S, Raw, Running, Start
 
 pytestmark = in_both_dialects
 
@@ -89,7 +89,7 @@ async def test_several_commands_of_a_frame_are_all_answered(worker: Running) -> 
             {"id": 13, "unsubscribe": {"channel": "room:1"}},
         )
         answers: dict[int, Any] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(answers) < 4:
                 line = await ann.next()
                 if "id" in line:

@@ -13,7 +13,7 @@ from hub.domain.topics import Position
 from hub.store.scripts import Scripts
 from hub.store.workers import WorkerFacts, Workers
 from tests.integration.gateway.dialects import in_both_dialects
-from tests.integration.gateway.stage import Raw, Running, Start, until
+from tests.integration.gateway.stage import PATIENCE_S, Raw, Running, Start, until
 from tests.services import running
 
 pytestmark = in_both_dialects
@@ -172,5 +172,5 @@ async def test_a_worker_is_on_the_register_while_it_runs(start: Start) -> None:
 
 
 async def registered(worker: Running) -> list[WorkerFacts]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await Workers(Scripts(worker.store), worker.keys).alive()

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from hub.gateway import gateway as gateway_module
-from tests.integration.gateway.stage import Start, until
+from tests.integration.gateway.stage import PATIENCE_S, Start, until
 
 
 async def test_a_person_has_so_many_connections(start: Start) -> None:
@@ -115,7 +115,7 @@ async def test_who_waits_with_half_a_head_makes_room_when_descriptors_run_out(
         writer.write(b"GET /connection/websocket HTTP/1.1\r\nX: ")
     async with worker.user("ann") as ann:
         assert await ann.call(ping={}) == {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert await _read_all(slow[0][0]) == b""
     for _, writer in slow:
         writer.close()

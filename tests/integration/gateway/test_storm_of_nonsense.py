@@ -12,7 +12,7 @@ from tests.integration.gateway.stage import Raw, Running, Start, open_descriptor
 _CONNECTIONS = 10_000
 _AT_ONCE = 100
 _FLOOD = 300
-_PATIENCE_S = 1.0
+_PATIENCE_S = 5.0
 """For one answer to the neighbour, on a machine that is busy with all of this."""
 
 _STORM = [
@@ -59,7 +59,7 @@ class Vandal(asyncio.Protocol):
 
 async def vandalise(worker: Running, sent: bytes, code: int) -> int:
     _, vandal = await asyncio.get_running_loop().create_connection(lambda: Vandal(sent, code), "127.0.0.1", worker.port)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await vandal.ended
     return vandal.code
 
