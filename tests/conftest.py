@@ -31,20 +31,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if folder:
             item.add_marker(folder)
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            item.obj = _ending(item.obj, _patience_s(item))
+            item.obj = _ending(item.obj, _limit_s(item))
+        else:
+            item.add_marker(pytest.mark.timeout(_limit_s(item), method="signal"), append=False)
     items.sort(key=lambda item: _FOLDERS.index(_folder_of(item) or "unit"))
 
 
-def _patience_s(item: pytest.Item) -> float | None:
-    """How long a test may take by itself; None for ever. Its fixtures and the report share its time limit."""
+def _limit_s(item: pytest.Item) -> float:
+    """How long a test may take with its fixtures; 0 for ever."""
     marker = item.get_closest_marker("timeout")
     of_all = item.config.getoption("timeout") or item.config.getini("timeout") or 0
-    limit_s = float(marker.args[0] if marker else of_all)
-    return max(limit_s / 2, limit_s - _FIXTURES_S) or None
+    return float(marker.args[0] if marker else of_all)
 
 
-def _ending(test: Callable[..., Awaitable[None]], patience_s: float | None) -> Callable[..., Awaitable[None]]:
+def _ending(test: Callable[..., Awaitable[None]], limit_s: float) -> Callable[..., Awaitable[None]]:
     """Have a coroutine that hangs fail where it waits, and the run go on: the time limit itself ends the whole run."""
+    patience_s = max(limit_s / 2, limit_s - _FIXTURES_S) or None
 
     @functools.wraps(test)
     async def in_time(*args: object, **kwargs: object) -> None:

@@ -2,7 +2,8 @@
 //
 // Arguments: the hub's host and port, a token, the format (json or protobuf). Commands: `subscribe <topic> [<options as
 // JSON>]`, `publish`, `presence`, `stats`, `history`, `unsubscribe` (of a topic), `drop` (break the socket), `rpc <method>
-// <json>`, `quit`. The option `tokens` of `subscribe` lists the subscription tokens to be given one after the other.
+// <json>`, `quit`. With `subscribe <topic> {"asks":true}` it tells of each subscription token it wants, and waits for
+// `token <token>`.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -14,6 +15,7 @@ const [address, token, format] = process.argv.slice(2);
 const protobuf = format === "protobuf";
 const { Centrifuge } = require(protobuf ? "centrifuge/build/protobuf" : "centrifuge");
 let socket = null;
+let give = null;
 
 class OwnSocket extends WebSocket {
   constructor(...args) {
@@ -43,12 +45,13 @@ client.on("publication", ({ channel, data, offset }) => tell("publication", { ch
 
 const commands = {
   subscribe(topic, options = "{}") {
-    const { tokens, ...rest } = JSON.parse(options);
-    if (tokens)
-      rest.getToken = async () => {
-        tell("token", { channel: topic, left: tokens.length - 1 });
-        return tokens.shift();
-      };
+    const { asks, ...rest } = JSON.parse(options);
+    if (asks)
+      rest.getToken = () =>
+        new Promise((resolve) => {
+          give = resolve;
+          tell("token wanted", { channel: topic });
+        });
     const subscription = client.newSubscription(topic, rest);
     subscription.on("subscribed", ({ channel, wasRecovering, recovered, recoverable }) =>
       tell("subscribed", { channel, wasRecovering, recovered, recoverable }),
@@ -60,6 +63,9 @@ const commands = {
     subscription.on("error", ({ error }) => tell("error", error));
     subscription.on("unsubscribed", ({ channel, code }) => tell("unsubscribed", { channel, code }));
     subscription.subscribe();
+  },
+  token(token) {
+    give(token);
   },
   unsubscribe(topic) {
     client.getSubscription(topic).unsubscribe();

@@ -1,6 +1,6 @@
 """The shopper's page over a network that fails."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from hub.domain.ids import UserId
 from hub.domain.permission import Role
@@ -71,11 +71,14 @@ def test_what_was_read_while_offline_is_told_once_the_line_is_back(
 def test_a_token_that_ends_is_renewed_on_the_same_connection(open_page: OpenPage, hub: Hub, demo: Demo) -> None:
     hub.empty_inbox("ben")
     settings = Token(hmac_secret=(demo.data_dir / "token-secret").read_text())
-    short = mint_token(settings, user=UserId("ben"), role=Role.SHOPPER, ttl_s=3)
+
+    def short(route: Route) -> None:
+        route.fulfill(json={"token": mint_token(settings, user=UserId("ben"), role=Role.SHOPPER, ttl_s=8)})
+
     page = open_page("/")
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
-    page.route("**/demo/session", lambda route: route.fulfill(json={"token": short}))
+    page.route("**/demo/session", short)
     page.get_by_role("button", name="Ben Okafor").click()
     expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
     page.unroute("**/demo/session")

@@ -161,13 +161,16 @@ def test_an_expired_subscription_token_is_replaced_and_a_good_one_renewed_in_tim
 ) -> None:
     topic, secret = f"vault:{secrets.token_hex(4)}", (demo.data_dir / "token-secret").read_text()
     claims = {"sub": "ben", "channel": topic, "info": {"seat": 7}}
-    ends_s = [int(time.time()) + ttl_s for ttl_s in (-60, 3, 600)]
-    tokens = [jwt.encode({**claims, "exp": end_s}, secret, algorithm="HS256") for end_s in ends_s]
-    client.do(f"subscribe {topic} {json.dumps({'tokens': tokens}, separators=(',', ':'))}")
-    client.until("token", left=2)
-    client.until("token", left=1)
+
+    def give_token(*, ttl_s: int) -> None:
+        client.until("token wanted", channel=topic)
+        client.do(f"token {jwt.encode({**claims, 'exp': int(time.time()) + ttl_s}, secret, algorithm='HS256')}")
+
+    client.do(f'subscribe {topic} {{"asks":true}}')
+    give_token(ttl_s=-60)
+    give_token(ttl_s=6)
     client.until("subscribed", channel=topic)
-    client.until("token", left=0)
+    give_token(ttl_s=600)
     client.do(f"presence {topic}")
     (info,) = client.until("presence")["clients"].values()
     assert (info["user"], info["chanInfo"]) == ("ben", {"seat": 7})
