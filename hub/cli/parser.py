@@ -15,7 +15,7 @@ _DAY_S = 86_400
 _ROLES = {
     "serve": "serve people: WebSocket gateway, HTTP API and pages",
     "consume": "take events in from Kafka and RabbitMQ",
-    "deliver": "run due jobs: what goes out by email",
+    "deliver": "run due jobs: what goes out by push, SMS and email",
     "demo": "run everything at once, with stand-ins for what a shop has around it",
 }
 _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
