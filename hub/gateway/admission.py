@@ -29,9 +29,12 @@ def connection_limit(configured: int, descriptors: int) -> int:
 class Admission:
     """Lets handshakes in. Refuses early and cheaply: an accepted one costs a token check and a round trip to Redis."""
 
-    def __init__(self, *, per_second: int, max_connections: int, descriptors: int, now_s: float) -> None:
+    def __init__(
+        self, *, per_second: int, max_connections: int, descriptors: int, now_s: float, late_from_s: float = LATE_S
+    ) -> None:
         self._per_second = per_second
         self._max_connections = max_connections
+        self._late_from_s = late_from_s
         self._max_open = max(1, descriptors - min(_OWN, descriptors // 2))
         self._budget = float(per_second)
         self._refilled_s = now_s
@@ -48,7 +51,7 @@ class Admission:
             return "draining"
         if connections >= self._max_connections:
             return "full"
-        if self.late_s > LATE_S:
+        if self.late_s > self._late_from_s:
             # Whoever came in now would wait behind the others until it is given up, and then come once more.
             return "busy"
         budget = self._budget + (now_s - self._refilled_s) * self._per_second

@@ -75,11 +75,12 @@ class Gateway:
         http: Callable[[], asyncio.Protocol],
         http_connections: Callable[[], int] = lambda: 0,
         clock: Clock = MACHINE_CLOCK,
+        late_from_s: float = LATE_S,
         version: str = "",
     ) -> None:
         """Take `http`, which makes the protocol of each connection that is not for the gateway.
 
-        `http_connections` says how many of them are open.
+        `http_connections` says how many of them are open. From `late_from_s` on, a late worker lets nobody in.
         """
         self._version = version
         self._started_ms = time.time_ns() // 1_000_000
@@ -125,6 +126,7 @@ class Gateway:
             max_connections=connection_limit(settings.max_connections, descriptors),
             descriptors=descriptors,
             now_s=self._worker.now_s(),
+            late_from_s=late_from_s,
         )
         self._directives = directives
         self._directives_topic = LiveTopic(LOG, Namespace(LOG))

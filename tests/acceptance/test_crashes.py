@@ -16,7 +16,7 @@ from tests.acceptance.checker import summary
 from tests.acceptance.shop import LEASE_S, Shop, open_shop
 from tests.acceptance.waiting import until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 
 async def test_nothing_is_lost_or_double_while_every_role_is_killed_twice(

@@ -49,7 +49,7 @@ def test_without_a_secret_it_says_what_is_missing(tmp_path: Path) -> None:
     assert "no --hmac-secret: nobody can connect without a token" in done.stderr
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 async def test_its_web_pages_offer_the_users(tmp_path: Path, unique_name: str) -> None:
     port = free_port()
     hub = Installation(tmp_path, unique_name)

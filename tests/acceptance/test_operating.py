@@ -22,7 +22,7 @@ from tests.acceptance.programs import Program, clean_environment, doorbell
 from tests.acceptance.waiting import until, until_true
 from tests.services import KAFKA_JARS, running
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 _GRACE_S = 40.0
 
 

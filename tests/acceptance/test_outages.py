@@ -10,7 +10,7 @@ from tests.acceptance.checker import summary
 from tests.acceptance.shop import open_shop
 from tests.services import running
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 
 async def test_nothing_is_lost_or_double_while_redis_and_the_brokers_go_away(

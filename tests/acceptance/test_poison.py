@@ -20,7 +20,7 @@ from tests.acceptance.producers import KafkaBackend, RabbitBackend, make_topics
 from tests.acceptance.waiting import until, until_true
 from tests.poison import POISONS, Poison
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 _SECONDS = 15.0
 _HTTP_STATUS = range(400, 500)
 

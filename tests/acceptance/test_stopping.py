@@ -9,7 +9,7 @@ from deploy.local import KafkaServer, RabbitServer
 from tests.acceptance.checker import summary
 from tests.acceptance.shop import Shop, open_shop
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(360)
 _GRACE_S = 25.0
 
 
