@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
 
 from hub.store.address import Deployment, redis_address
 
@@ -18,8 +19,8 @@ async def client_of(url: str) -> AsyncIterator[Any]:
             async with Redis.from_url(url, protocol=2) as server:
                 yield server
         case Deployment.CLUSTER:
-            host, port = address.hosts[0]
-            async with RedisCluster(host, port, protocol=2) as cluster:
+            nodes = [ClusterNode(host, port) for host, port in address.hosts]
+            async with RedisCluster(startup_nodes=nodes, protocol=2) as cluster:
                 yield cluster
         case Deployment.SENTINEL:
             sentinel = Sentinel(address.hosts)  # type: ignore[no-untyped-call]

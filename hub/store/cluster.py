@@ -43,6 +43,12 @@ _REDIRECTS = (MovedError, AskError, TryAgainError)
 _log = logger(__name__)
 
 
+class _Connections(Pool):
+    """To one server. While it is silent, another one may have taken over."""
+
+    insists = False
+
+
 class ClusterServer:
     """A `hub.store.server.Server` of all masters of a cluster, with `max_connections` to each."""
 
@@ -184,14 +190,17 @@ class ClusterServer:
 
         A master that was away may have been replaced and not know it: the others do.
         """
+        problem: Exception = RedisConnectionError("the cluster's servers do not agree yet on who leads")
         for _ in range(2):
             view = await self._known()
-            lives = await asyncio.gather(*(self._pool(url).exchange(LIFE) for url in view.routes.urls))
-            masters = [life_of(_whole(replies)) for replies in lives]
-            if all(life.is_master and life.epoch == view.epoch for life in masters):
+            lives = await asyncio.gather(*(self._trip(url, LIFE) for url in view.routes.urls))
+            lost = [life.error for life in lives if isinstance(life, _Lost)]
+            masters = [life_of(_whole(life)) for life in lives if not isinstance(life, _Lost)]
+            if not lost and all(life.is_master and life.epoch == view.epoch for life in masters):
                 return ",".join(sorted(life.run_id for life in masters))
+            problem = lost[0] if lost else problem
             await self._look()
-        raise RedisConnectionError("the cluster's servers do not agree yet on who leads")
+        raise problem
 
     async def demoted(self) -> None:
         """Look again who leads."""
@@ -272,7 +281,9 @@ class ClusterServer:
     def _pool(self, url: str) -> Pool:
         pool = self._pools.get(url)
         if pool is None:
-            pool = self._pools[url] = open_pool(url, max_connections=self._max_connections, timeout_s=self._timeout_s)
+            pool = self._pools[url] = open_pool(
+                url, max_connections=self._max_connections, timeout_s=self._timeout_s, pool=_Connections
+            )
         return pool
 
     async def aclose(self) -> None:

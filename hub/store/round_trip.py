@@ -48,6 +48,9 @@ class Pool(BlockingConnectionPool):
     A connection that is lent stays checked out. What comes back whole is lent again, the last one first.
     """
 
+    insists = True
+    """Whether a server that has stayed silent is asked once more, rather than somebody else."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._warm: list[Any] = []
@@ -83,7 +86,9 @@ class Pool(BlockingConnectionPool):
         connection = await self._lend()
         try:
             return await _send_and_read(connection, packed, count)
-        except (RedisConnectionError, RedisTimeoutError):
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            if isinstance(error, RedisTimeoutError) and not self.insists:
+                raise
             # It may have been idle while Redis was restarted.
             replies: list[Any] = await connection.retry.call_with_retry(
                 lambda: _reconnect_and_send(connection, packed, count), lambda _: connection.disconnect(nowait=True)

@@ -9,7 +9,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from hub.domain.decisions import Publication
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import EffectId, Topic
 from hub.store.connection import generation_of
+from hub.store.opening import open_server
 from hub.store.routes import slot_of
+from hub.store.server import Server
 from hub.store.topics import Published
 from tests.integration.gateway.stage import Raw, Running, until, workers
 from tests.services import running
@@ -135,11 +137,32 @@ class Viewer:
         return all(len(self.seen[topic]) >= count for topic in TOPICS)
 
 
-@pytest.mark.parametrize("deployment", [a_cluster, sentinels], ids=["cluster", "sentinel"])
-async def test_a_killed_master_costs_nobody_anything(deployment: Any, tmp_path: Path, key_prefix: str) -> None:
+async def _next_generation(server: Server) -> str:
+    async with asyncio.timeout(BACK_WITHIN_S):
+        while True:
+            try:
+                return await generation_of(server)
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "fault"),
+    [
+        pytest.param(a_cluster, RedisServer.kill, id="cluster, killed"),
+        pytest.param(a_cluster, RedisServer.pause, id="cluster, frozen"),
+        pytest.param(sentinels, RedisServer.kill, id="sentinel, killed"),
+    ],
+)
+async def test_a_master_that_is_lost_costs_nobody_anything(
+    deployment: Any, fault: Callable[[RedisServer], None], tmp_path: Path, key_prefix: str
+) -> None:
     with deployment(tmp_path) as deployed:
         async with workers(deployed.url, key_prefix) as start, AsyncExitStack() as clients:
             worker = await start()
+            # Asks for nothing else, as a consumer does that waits for Redis to come back.
+            onlooker = await clients.enter_async_context(aclosing(open_server(deployed.url)))
+            generation = await generation_of(onlooker)
             publisher = Publisher(worker)
             viewers = [Viewer(await clients.enter_async_context(worker.user(f"v{n}"))) for n in range(VIEWERS)]
             for viewer in viewers:
@@ -148,12 +171,13 @@ async def test_a_killed_master_costs_nobody_anything(deployment: Any, tmp_path: 
             publishing = asyncio.create_task(publisher.run())
             await until(lambda: publisher.written >= _AFTERWARDS)
             victim = deployed.master(worker.keys.topic_meta(TOPICS[0]))
-            await asyncio.to_thread(victim.kill)
+            await asyncio.to_thread(fault, victim)
             before, killed_s = publisher.written, time.monotonic()
             await until(lambda: publisher.written > before + 1, within_s=BACK_WITHIN_S)
             away_s = time.monotonic() - killed_s
             await until(lambda: worker.gateway.ready, within_s=BACK_WITHIN_S - away_s)
             await until(lambda: publisher.written >= before + _AFTERWARDS, within_s=30)
+            assert await _next_generation(onlooker) != generation
             publisher.done.set()
             await asyncio.wait_for(publishing, 30)
             await until(lambda: all(viewer.has(publisher.written) for viewer in viewers), within_s=10)

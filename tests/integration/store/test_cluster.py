@@ -21,6 +21,7 @@ from hub.store.connection import generation_of, pipelined
 from hub.store.embedded import bundled_binary
 from hub.store.keys import Keys
 from hub.store.opening import open_server
+from hub.store.pubsub import PubSub
 from hub.store.routes import SLOTS, slot_of
 from hub.store.scripts import Scripts
 from hub.store.topics import Duplicate, Published, Topics
@@ -163,6 +164,31 @@ async def test_a_topic_that_begins_in_a_slot_on_the_move_begins_at_its_new_serve
     migration.end()
     assert [getattr(result, "offset", None) for result in await publishing] == [1, 2, None]
     assert own_cluster.master_of(migration.slot) is migration.target
+
+
+async def test_a_channel_is_heard_again_when_its_slot_has_moved_and_the_gap_is_told(
+    topics: Topics, cluster: ClusterServer, own_cluster: RedisCluster
+) -> None:
+    topic = Topic("order:heard")
+    heard: list[bytes] = []
+    gaps: list[bool] = []
+    pubsub = PubSub[str](cluster, on_message=lambda _, message: heard.append(message), on_gap=lambda: gaps.append(True))
+    async with pubsub:
+        assert await pubsub.wait_connected(5)
+        await pubsub.subscribe({KEYS.topic_channel(topic).encode(): topic})
+        await topics.publish_many(publications("a", topics=[topic]))
+        migration = Migration(own_cluster, topic)
+        for step in (migration.begin, migration.move, migration.end):
+            step()
+        async with asyncio.timeout(8):
+            while not gaps:  # noqa: ASYNC110 - nobody sets an event
+                await asyncio.sleep(0.02)
+        assert pubsub.connected
+        await topics.publish_many(publications("b", topics=[topic]))
+        async with asyncio.timeout(5):
+            while len(heard) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    assert [message.rpartition(b":")[2] for message in heard] == [b'"a"', b'"b"']
 
 
 async def test_without_one_server_the_others_go_on(
