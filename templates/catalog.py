@@ -37,6 +37,7 @@ class Catalog:
 
     def __init__(self, *, override: Path | None = None, default_locale: str = "en") -> None:
         self._roots = tuple(root for root in (override, BUILT_IN) if root is not None)
+        self._loader = ChoiceLoader([FileSystemLoader(root) for root in self._roots])
         self.default_locale = default_locale
         self._files = {file: None for root in self._roots for file in _files_below(root)}
         self.samples = self._read_samples()
@@ -68,12 +69,16 @@ class Catalog:
         fallback = locales.chain(locale, default=self.default_locale, known=self._words)
         return {name: text for tag in reversed(fallback) for name, text in self._words[tag].items()}
 
+    def source(self, name: str) -> str:
+        """Return a file as its author wrote it, the operator's first. Raises jinja2.TemplateNotFound."""
+        source, _, _ = self._loader.get_source(None, name)  # type: ignore[arg-type]  # The environment is not used.
+        return source
+
     def loader(self) -> BaseLoader:
         """Return what gives Jinja2 the text of a file, the operator's first, with the styles of HTML inlined."""
-        files = ChoiceLoader([FileSystemLoader(root) for root in self._roots])
 
         def load(name: str) -> str:
-            source, _, _ = files.get_source(None, name)  # type: ignore[arg-type]  # The environment is not used.
+            source = self.source(name)
             return inlined(source) if name.endswith(".html") else source
 
         return FunctionLoader(load)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from jinja2 import TemplateError as JinjaError
 
 from templates.catalog import CHANNEL_FILES
 from templates.renderer import Renderer
-from templates.texts import TemplateError, Text
+from templates.segments import plain, size
+from templates.source_checks import broken_links, unknown_variables
+from templates.texts import SmsText, TemplateError, Text
 
 _LINK = "https://shop.example/orders/A-1001"
 _ALWAYS_THERE = frozenset({"order_id", "shipment_id", "payment_id", "amount", "title", "body"})
 """What no notification of its family lacks; everything else may be None."""
+_SMS_SEGMENTS = 3
+_GIVEN: Mapping[str, frozenset[str]] = {
+    "inbox": frozenset({"name", "reader", "words"}),
+    "push": frozenset({"name", "reader", "words"}),
+    "sms": frozenset({"name", "reader", "words", "link", "shop"}),
+    "email": frozenset({"name", "reader", "words", "link", "shop", "locale", "direction"}),
+}
+"""What each channel gives its texts besides the variables of the event."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -26,9 +37,13 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.file}: {self.problem}"
 
 
-def check(renderer: Renderer) -> list[Finding]:
-    """Return everything wrong: missing texts and locales, unknown variables, texts that fail or come out empty."""
-    return list(_findings(renderer))
+def check(renderer: Renderer, *, sms_segments: int = _SMS_SEGMENTS) -> list[Finding]:
+    """Return everything wrong, each once.
+
+    Missing texts and locales, unknown variables in any branch, broken links, texts that fail or come out empty, and
+    text messages of more than `sms_segments` (`sms.max_segments`), which would be cut.
+    """
+    return list(dict.fromkeys(_findings(renderer, sms_segments)))
 
 
 def render(renderer: Renderer, template: str, *, channel: str, locale: str) -> Text:
@@ -63,7 +78,7 @@ def barest(full: dict[str, Any]) -> dict[str, Any]:
     return {name: value if name in _ALWAYS_THERE else None for name, value in full.items()}
 
 
-def _findings(renderer: Renderer) -> Iterator[Finding]:
+def _findings(renderer: Renderer, sms_segments: int) -> Iterator[Finding]:
     catalog = renderer.catalog
     for template in catalog.templates():
         if template not in catalog.samples:
@@ -71,13 +86,30 @@ def _findings(renderer: Renderer) -> Iterator[Finding]:
             continue
         for channel, files in CHANNEL_FILES.items():
             for locale in catalog.locales():
-                if catalog.files_of(template, channel=channel, locale=locale):
-                    yield from _try(renderer, template, channel=channel, locale=locale)
-                else:
+                names = catalog.files_of(template, channel=channel, locale=locale)
+                if not names:
                     yield Finding(f"{locale}/{template}", f"{' and '.join(files)} must be there for {channel}")
+                    continue
+                for name in names:
+                    yield from _read(renderer, template, channel=channel, file=f"{locale}/{template}/{name}")
+                yield from _try(renderer, template, channel=channel, locale=locale, sms_segments=sms_segments)
 
 
-def _try(renderer: Renderer, template: str, *, channel: str, locale: str) -> Iterator[Finding]:
+def _read(renderer: Renderer, template: str, *, channel: str, file: str) -> Iterator[Finding]:
+    """Find what the source of a file shows; a syntax error is found when it is rendered."""
+    known = _GIVEN[channel] | set(renderer.catalog.samples[template])
+    source = renderer.catalog.source(file)
+    try:
+        unknown = unknown_variables(source, environment=renderer.sandbox, known=known)
+    except JinjaError:
+        return
+    for name in unknown:
+        yield Finding(file, f"'{name}' is undefined for {channel}")
+    for problem in broken_links(source):
+        yield Finding(file, problem)
+
+
+def _try(renderer: Renderer, template: str, *, channel: str, locale: str, sms_segments: int) -> Iterator[Finding]:
     full = sample(renderer, template)
     for context in (full, barest(full)):
         try:
@@ -89,3 +121,10 @@ def _try(renderer: Renderer, template: str, *, channel: str, locale: str) -> Ite
         if empty:
             yield Finding(f"{locale}/{template}", f"{channel}: {', '.join(empty)} is empty with some values missing")
             return
+        if isinstance(text, SmsText):
+            taken = size(plain(text.body))
+            if taken.segments > sms_segments:
+                alphabet = "UCS-2" if taken.unicode else "GSM 7-bit"
+                problem = f"sms: takes {taken.segments} segments ({alphabet}), {sms_segments} is the most"
+                yield Finding(f"{locale}/{template}", problem)
+                return

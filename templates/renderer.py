@@ -55,7 +55,7 @@ class Renderer:
         self, *, override: Path | None = None, default_locale: str = "en", clock: Callable[[], int] = _unix_ms
     ) -> None:
         self.catalog = Catalog(override=override, default_locale=default_locale)
-        self._sandbox = Sandbox(self.catalog.loader())
+        self.sandbox = Sandbox(self.catalog.loader())
         self._clock = clock
         self._text = lru_cache(maxsize=_KEPT_TEXTS)(self._compile)
 
@@ -116,7 +116,7 @@ class Renderer:
 
     def _load(self, name: str) -> Template:
         try:
-            file = self._sandbox.get_template(name)
+            file = self.sandbox.get_template(name)
         except JinjaError as error:
             raise TemplateError(name, str(error)) from error
         # Jinja's chain of dicts costs 10 µs a render to copy; nothing is added to it later.

@@ -9,7 +9,6 @@ from channels.channel import Committing
 from channels.providers import Providers
 from channels.sms.message import SmsMessage
 from channels.sms.numbers import Number, number
-from channels.sms.segments import cut, plain
 from hub.domain.channels import SMS
 from hub.domain.errors import PermanentDeliveryError
 from hub.domain.ids import NotificationId, UserId
@@ -20,6 +19,7 @@ from hub.observe import SMS_HELD_BACK, logger
 from hub.settings import Sms as Settings
 from hub.store.velocity import Bound
 from templates.renderer import Renderer
+from templates.segments import cut, plain
 
 _log = logger(__name__)
 _HOUR_S, _DAY_S = 3_600, 86_400

@@ -14,7 +14,7 @@ from templates.texts import EmailText, InboxText, PushText, SmsText, TemplateErr
 
 def check(_: argparse.Namespace, settings: Settings) -> int:
     """Print everything that is wrong with the templates; 1 if anything is."""
-    findings = checking.check(build_renderer(settings))
+    findings = checking.check(build_renderer(settings), sms_segments=settings.sms.max_segments)
     for finding in findings:
         sys.stderr.write(f"{finding}\n")
     if not findings:

@@ -81,6 +81,30 @@ def test_a_check_finds_a_missing_locale_and_a_wrong_variable(tmp_path: Path) -> 
     assert any(problem.startswith("en/mine: inbox.txt must be there") for problem in found)
 
 
+def test_a_check_finds_a_link_where_the_channel_has_none(tmp_path: Path) -> None:
+    (tmp_path / "en" / "message").mkdir(parents=True)
+    (tmp_path / "en" / "message" / "inbox.txt").write_text("{{ title }}\n{{ body }} {{ link }}")
+    found = {str(finding) for finding in check(Renderer(override=tmp_path))}
+    assert "en/message/inbox.txt: 'link' is undefined for inbox" in found
+
+
+def test_a_check_finds_a_text_message_of_too_many_segments(tmp_path: Path) -> None:
+    (tmp_path / "en" / "message").mkdir(parents=True)
+    (tmp_path / "en" / "message" / "sms.txt").write_text("a" * 161)
+    renderer = Renderer(override=tmp_path)
+    found = [str(finding) for finding in check(renderer, sms_segments=1) if finding.file == "en/message"]
+    assert found == ["en/message: sms: takes 2 segments (GSM 7-bit), 1 is the most"]
+    assert check(renderer, sms_segments=3) == []
+
+
+def test_a_check_finds_a_broken_link_in_a_mail(tmp_path: Path) -> None:
+    (tmp_path / "en" / "message").mkdir(parents=True)
+    (tmp_path / "en" / "message" / "email.html").write_text('<p>{{ title }}</p><a href="http://shop.example">x</a>')
+    assert [str(finding) for finding in check(Renderer(override=tmp_path))] == [
+        "en/message/email.html: the link http://shop.example is neither {{ link }} nor an https URL"
+    ]
+
+
 def test_a_check_asks_for_a_sample(tmp_path: Path) -> None:
     (tmp_path / "en" / "mine").mkdir(parents=True)
     (tmp_path / "en" / "mine" / "inbox.txt").write_text("Title\nBody")

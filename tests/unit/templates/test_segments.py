@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.sms.segments import Size, cut, plain, size
+from templates.segments import Size, cut, plain, size
 
 
 @pytest.mark.parametrize(
