@@ -26,22 +26,25 @@ class Formats(NamedTuple):
 
     locale: str
     plural_form: Callable[[int], str]
+    right_to_left: bool
 
 
 @lru_cache(maxsize=256)
 def formats_of(locale: str) -> Formats:
     """Return the formats of a locale in Babel's spelling."""
-    return Formats(locale, Locale.parse(locale).plural_form)
+    known = Locale.parse(locale)
+    return Formats(locale, known.plural_form, right_to_left=known.text_direction == "rtl")
 
 
 class Reader:
     """Writes values for one person. Its methods are the templates' filters; each raises ValueError for a bad value."""
 
-    __slots__ = ("_locale", "_now_ms", "_plural_form", "_words", "_zone")
+    __slots__ = ("_locale", "_now_ms", "_plural_form", "_words", "_zone", "right_to_left")
 
     def __init__(self, formats: Formats, *, zone: tzinfo, now_ms: int, words: Words) -> None:
         self._locale = formats.locale
         self._plural_form = formats.plural_form
+        self.right_to_left = formats.right_to_left
         self._zone = zone
         self._now_ms = now_ms
         self._words = words
@@ -86,11 +89,19 @@ class Reader:
         minutes = round((_instant_ms(value) - self._now_ms) / _MS_PER_MINUTE)
         return moments.from_now(self._locale, minutes)
 
-    def plural(self, count: Any, **forms: str) -> str:
-        """Return the form for a count by CLDR's rules (zero, one, two, few, many, other); `{n}` in it is the count."""
+    def plural(self, count: Any, words: str | None = None, **forms: str) -> str:
+        """Return the form for a count by CLDR's rules (zero, one, two, few, many, other); `{n}` in it is the count.
+
+        The forms are named here, or are the words `<words>_one`, `<words>_other`, … of the locale: only those know how
+        many forms its language has.
+        """
         if not isinstance(count, int):
             raise ValueError("plural needs an integer")  # noqa: TRY004 - one error type.
-        form = forms.get(self._plural_form(count)) or forms.get("other")
+        wanted = self._plural_form(count)
+        if words is None:
+            form = forms.get(wanted) or forms.get("other")
+        else:
+            form = self._words.get(f"{words}_{wanted}") or self._words.get(f"{words}_other")
         if form is None:
             raise ValueError("plural needs at least the form `other`")
         return form.replace("{n}", str(count))

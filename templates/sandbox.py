@@ -14,7 +14,7 @@ from jinja2 import BaseLoader, StrictUndefined, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from templates.reader import Reader
 
@@ -24,6 +24,7 @@ _RANGE_MAX = 1_000
 _PRODUCT_MAX = 10_000
 # Controls that break a line or end a string, the Unicode line separators, and the marks that turn text around.
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 _FILTERS = ("money", "day", "time", "when", "relative", "plural")
 
 
@@ -34,6 +35,19 @@ def clean(value: Any) -> Any:
     if len(value) > VALUE_MAX:
         value = value[: VALUE_MAX - 1] + "…"
     return _UNWANTED.sub(" ", value) if _UNWANTED.search(value) else value
+
+
+@pass_context
+def _isolated(context: Context, value: Any) -> Any:
+    """Keep a value's direction to itself in a right-to-left text: `A-1001` must not pull the words around it along.
+
+    A left-to-right text stays as it is. The value cannot end the isolation: its own marks are cleaned away.
+    """
+    if not context.resolve_or_missing("reader").right_to_left:
+        return value
+    text = str(clean(value))
+    safe = escape(text) if context.eval_ctx.autoescape else text
+    return Markup(f"{_FIRST_STRONG_ISOLATE}{safe}{_POP_ISOLATE}")  # noqa: S704 - escaped where the text is HTML.
 
 
 def _bounded_range(*arguments: int) -> range:
@@ -72,6 +86,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         )
         self.globals["range"] = _bounded_range
         self.filters.update({name: _filter_of_reader(name) for name in _FILTERS})
+        self.filters["isolated"] = _isolated
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Multiply numbers only: a text or list times a number is how a template eats the memory."""

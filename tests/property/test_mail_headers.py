@@ -63,6 +63,11 @@ def test_an_honest_subject_arrives_as_it_was(subject: str) -> None:
     assert read(subject)["Subject"] == subject
 
 
+def test_a_right_to_left_subject_keeps_the_marks_that_hold_its_values_apart() -> None:
+    subject = "تم إلغاء طلبك \u2068A-1001\u2069"
+    assert read(subject)["Subject"] == subject
+
+
 @FEW
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r")),

@@ -10,7 +10,7 @@ from templates.check import check, render, sample
 from templates.renderer import Renderer
 from templates.texts import EmailText, TemplateError
 
-LOCALES = ("de", "en", "pt-BR")
+LOCALES = ("ar", "de", "en", "pt-BR")
 _renderer = Renderer()
 _VOID = {"meta", "br", "img"}
 

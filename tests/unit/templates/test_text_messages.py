@@ -26,7 +26,7 @@ def body(template: str, locale: str, *, days_ahead: int = 0) -> str:
     return plain(_renderer.sms(template, locale, "UTC", context).body)
 
 
-@pytest.mark.parametrize("locale", LATIN)
+@pytest.mark.parametrize("locale", [*LATIN, "ar"])
 @pytest.mark.parametrize("template", TEXTED)
 def test_what_people_are_texted_about_has_a_text_of_its_own(template: str, locale: str) -> None:
     assert (BUILT_IN / locale / template / "sms.txt").is_file()
@@ -44,13 +44,13 @@ def test_its_own_words_spare_it_ucs_2(template: str, locale: str) -> None:
     assert not size(body(template, locale)).unicode
 
 
-@pytest.mark.parametrize("locale", LATIN)
+@pytest.mark.parametrize("locale", [*LATIN, "ar"])
 @pytest.mark.parametrize("template", [name for name in TEXTED if name != "shipment-delivered"])
 def test_it_ends_with_the_link_where_there_is_more_to_see_or_do(template: str, locale: str) -> None:
     assert body(template, locale).endswith(" https://shop.example/orders/A-1001")
 
 
-@pytest.mark.parametrize("locale", LATIN)
+@pytest.mark.parametrize("locale", [*LATIN, "ar"])
 @pytest.mark.parametrize("template", TEXTED)
 def test_it_is_whole_where_little_is_known(template: str, locale: str) -> None:
     bare = {**barest(sample(_renderer, template)), "link": None}
