@@ -28,6 +28,7 @@ CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
 """The files a channel needs of a template."""
 _WITHOUT_OWN = {"push": "inbox", "sms": "inbox"}
 """Where a template has no file for the first, it is told in the words of the second."""
+_PLURAL_FORMS = ("_zero", "_one", "_two", "_few", "_many")
 _SAMPLES = "samples.toml"
 _WORDS = "words.toml"
 
@@ -64,10 +65,16 @@ class Catalog:
         fallback = locales.chain(wanted, default=self.default_locale, known=self._words)
         return next((name for name in fallback if self.files_of(template, channel=channel, locale=name)), None)
 
-    def words(self, locale: str) -> Mapping[str, str]:
-        """Return the words of a locale; the ones it lacks come from those it falls back to."""
-        fallback = locales.chain(locale, default=self.default_locale, known=self._words)
+    def words(self, locale: str, *, of_its_own: bool = False) -> Mapping[str, str]:
+        """Return the words of a locale; those it lacks come from its language and, unless `of_its_own`, the default."""
+        default = locale if of_its_own else self.default_locale
+        fallback = locales.chain(locale, default=default, known=self._words)
         return {name: text for tag in reversed(fallback) for name, text in self._words[tag].items()}
+
+    def missing_words(self, locale: str) -> list[str]:
+        """Return the words that a locale takes from the default one, sorted. Plurals: only `_other`, which all have."""
+        asked = {name for name in self._words.get(self.default_locale, {}) if not name.endswith(_PLURAL_FORMS)}
+        return sorted(asked - set(self.words(locale, of_its_own=True)))
 
     def source(self, name: str) -> str:
         """Return a file as its author wrote it, the operator's first. Raises jinja2.TemplateNotFound."""

@@ -40,8 +40,8 @@ class Finding(msgspec.Struct, frozen=True):
 def check(renderer: Renderer, *, sms_segments: int = _SMS_SEGMENTS) -> list[Finding]:
     """Return everything wrong, each once.
 
-    Missing texts and locales, unknown variables in any branch, broken links, texts that fail or come out empty, and
-    text messages of more than `sms_segments` (`sms.max_segments`), which would be cut.
+    Missing texts, locales and words, unknown variables in any branch, broken links, texts that fail or come out empty,
+    and text messages of more than `sms_segments` (`sms.max_segments`), which would be cut.
     """
     return list(dict.fromkeys(_findings(renderer, sms_segments)))
 
@@ -80,6 +80,9 @@ def barest(full: dict[str, Any]) -> dict[str, Any]:
 
 def _findings(renderer: Renderer, sms_segments: int) -> Iterator[Finding]:
     catalog = renderer.catalog
+    for locale in catalog.locales():
+        for word in catalog.missing_words(locale):
+            yield Finding(f"{locale}/words.toml", f"{word} must be there, or texts mix languages")
     for template in catalog.templates():
         if template not in catalog.samples:
             yield Finding(template, "there is no sample for it; add a table of its name to samples.toml")

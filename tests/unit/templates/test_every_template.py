@@ -105,6 +105,15 @@ def test_a_check_finds_a_broken_link_in_a_mail(tmp_path: Path) -> None:
     ]
 
 
+def test_a_check_finds_the_words_a_language_lacks_but_not_the_plurals_it_does_not_have(tmp_path: Path) -> None:
+    words = Catalog().words("en").keys() - {"hello", "others_one"}
+    (tmp_path / "ja" / "message").mkdir(parents=True)
+    (tmp_path / "ja" / "message" / "inbox.txt").write_text("{{ title }}\n{{ body }}")
+    (tmp_path / "ja" / "words.toml").write_text("".join(f'{word} = "語"\n' for word in words))
+    found = [finding.problem for finding in check(Renderer(override=tmp_path)) if finding.file == "ja/words.toml"]
+    assert found == ["hello must be there, or texts mix languages"]
+
+
 def test_a_check_asks_for_a_sample(tmp_path: Path) -> None:
     (tmp_path / "en" / "mine").mkdir(parents=True)
     (tmp_path / "en" / "mine" / "inbox.txt").write_text("Title\nBody")
