@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_network
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,15 +20,64 @@ from hub.store.address import BadAddress, redis_address
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
 _COUNTRY_LETTERS = 2
+_LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+_SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER")
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: a key of the hash's size or larger; 32 bytes for HS256."""
+
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "workers": (1, 256),
+    "fsync_interval_s": (0.0, 60.0),
+    "park_timeout_s": (1, 86_400),
+    "park_limit": (1, 10_000),
+    "inbox_size": (1, 10_000),
+    "dedupe_window_s": (60, 31_536_000),
+    "replay_window_s": (1, 31_536_000),
+    "document_ttl_s": (3_600, 315_360_000),
+    "kafka.batch_max_records": (1, 10_000),
+    "kafka.session_timeout_s": (6, 300),
+    "rabbitmq.prefetch": (1, 65_535),
+    "rabbitmq.batch_max_messages": (1, 10_000),
+    "rabbitmq.delivery_limit": (5, 1_000),
+    "smtp.pool_size": (1, 1_000),
+    "gateway.max_message_bytes": (1_024, 16_777_216),
+    "gateway.max_connections": (0, 1_000_000),
+    "gateway.max_connections_per_user": (0, 1_000_000),
+    "gateway.max_connections_per_address": (0, 1_000_000),
+    "gateway.accepts_per_second": (1, 1_000_000),
+    "gateway.max_commands_per_second": (1, 1_000_000),
+    "gateway.max_subscriptions": (0, 10_000),
+    "gateway.handshake_timeout_s": (0.1, 300.0),
+    "gateway.connect_timeout_s": (0.1, 300.0),
+    "gateway.write_buffer_bytes": (4_096, 67_108_864),
+    "gateway.ping_interval_s": (1.0, 3_600.0),
+    "gateway.presence_ttl_s": (3.0, 3_600.0),
+    "delivery.shards": (1, 1_024),
+    "delivery.concurrency": (1, 10_000),
+    "delivery.lease_s": (5.0, 3_600.0),
+    "delivery.max_attempts": (1, 100),
+    "token.leeway_s": (0, 300),
+    "smtp.mails_per_connection": (1, 100_000),
+    "smtp.timeout_s": (0.1, 3_600.0),
+    "gateway.pong_timeout_s": (0.1, 3_600.0),
+    "gateway.drain_s": (0.0, 3_600.0),
+    "gateway.position_check_s": (0.1, 3_600.0),
+    "delivery.backoff_first_s": (0.01, 3_600.0),
+    "delivery.backoff_max_s": (0.01, 86_400.0),
+    "sms.max_segments": (1, 10),
+    "sms.per_number_hour": (1, 1_000_000),
+    "sms.per_number_day": (1, 1_000_000),
+    "sms.per_prefix_hour": (1, 10_000_000),
+    "sms.per_country_day": (1, 1_000_000_000),
+}
+"""Of every number, the least and the greatest; `nan` is neither."""
 
 _Finding = tuple[str, object, str]
 
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _push, _sms, _names, _files):
+    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _push, _sms, _words, _names, _files):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -71,36 +121,8 @@ def _redis(settings: Settings) -> Iterator[_Finding]:
 
 
 def _ranges(settings: Settings) -> Iterator[_Finding]:
-    bounds: tuple[tuple[str, float, float, float], ...] = (
-        ("workers", settings.workers, 1, 256),
-        ("fsync_interval_s", settings.fsync_interval_s, 0.0, 60.0),
-        ("park_timeout_s", settings.park_timeout_s, 1, 86_400),
-        ("park_limit", settings.park_limit, 1, 10_000),
-        ("inbox_size", settings.inbox_size, 1, 10_000),
-        ("kafka.batch_max_records", settings.kafka.batch_max_records, 1, 10_000),
-        ("kafka.session_timeout_s", settings.kafka.session_timeout_s, 6, 300),
-        ("rabbitmq.prefetch", settings.rabbitmq.prefetch, 1, 65_535),
-        ("rabbitmq.batch_max_messages", settings.rabbitmq.batch_max_messages, 1, 10_000),
-        ("rabbitmq.delivery_limit", settings.rabbitmq.delivery_limit, 5, 1_000),
-        ("smtp.pool_size", settings.smtp.pool_size, 1, 1_000),
-        ("gateway.max_message_bytes", settings.gateway.max_message_bytes, 1_024, 16_777_216),
-        ("gateway.max_connections", settings.gateway.max_connections, 0, 1_000_000),
-        ("gateway.max_connections_per_user", settings.gateway.max_connections_per_user, 0, 1_000_000),
-        ("gateway.max_connections_per_address", settings.gateway.max_connections_per_address, 0, 1_000_000),
-        ("gateway.accepts_per_second", settings.gateway.accepts_per_second, 1, 1_000_000),
-        ("gateway.max_commands_per_second", settings.gateway.max_commands_per_second, 1, 1_000_000),
-        ("gateway.max_subscriptions", settings.gateway.max_subscriptions, 0, 10_000),
-        ("gateway.handshake_timeout_s", settings.gateway.handshake_timeout_s, 0.1, 300.0),
-        ("gateway.connect_timeout_s", settings.gateway.connect_timeout_s, 0.1, 300.0),
-        ("gateway.write_buffer_bytes", settings.gateway.write_buffer_bytes, 4_096, 67_108_864),
-        ("gateway.ping_interval_s", settings.gateway.ping_interval_s, 1.0, 3_600.0),
-        ("gateway.presence_ttl_s", settings.gateway.presence_ttl_s, 3.0, 3_600.0),
-        ("delivery.shards", settings.delivery.shards, 1, 1_024),
-        ("delivery.concurrency", settings.delivery.concurrency, 1, 10_000),
-        ("delivery.lease_s", settings.delivery.lease_s, 5.0, 3_600.0),
-        ("delivery.max_attempts", settings.delivery.max_attempts, 1, 100),
-    )
-    for key, value, low, high in bounds:
+    for key, (low, high) in _BOUNDS.items():
+        value = attrgetter(key)(settings)
         if not low <= value <= high:
             yield key, value, f"write a number from {low:g} to {high:g}"
     if settings.replay_window_s >= settings.dedupe_window_s:
@@ -182,9 +204,6 @@ def _sms(settings: Settings) -> Iterator[_Finding]:
     wrong = [country for country in sms.countries if len(country) != _COUNTRY_LETTERS or not country.isupper()]
     if wrong:
         yield "sms.countries", ", ".join(wrong), "write ISO 3166-1 codes of two capitals: DE, US"
-    for field in ("max_segments", "per_number_hour", "per_number_day", "per_prefix_hour", "per_country_day"):
-        if getattr(sms, field) < 1:
-            yield f"sms.{field}", getattr(sms, field), "write a number from 1"
     if settings.signing_secret and len(settings.signing_secret.encode()) < MIN_SECRET_BYTES:
         yield "signing_secret", REDACTED, f"write at least {MIN_SECRET_BYTES} random bytes"
 
@@ -205,6 +224,20 @@ def _twilio(settings: Settings) -> Iterator[_Finding]:
             yield f"{key}.timeout_s", account.timeout_s, "must be below delivery.lease_s"
         if account.concurrency < 1:
             yield f"{key}.concurrency", account.concurrency, "write a number from 1"
+
+
+def _words(settings: Settings) -> Iterator[_Finding]:
+    if settings.log_level.lower() not in _LOG_LEVELS:
+        yield "log_level", settings.log_level, f"write one of {', '.join(_LOG_LEVELS)}"
+    if settings.kafka.sasl_mechanism not in _SASL_MECHANISMS:
+        yield "kafka.sasl_mechanism", settings.kafka.sasl_mechanism, f"write one of {', '.join(_SASL_MECHANISMS)}"
+    for key, name in (("rabbitmq.exchange", settings.rabbitmq.exchange), ("rabbitmq.queue", settings.rabbitmq.queue)):
+        if not name:
+            yield key, name, "write a name"
+    for origin in settings.gateway.allowed_origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+            yield "gateway.allowed_origins", origin, "write scheme and host as browsers do: https://shop.example"
 
 
 def _names(settings: Settings) -> Iterator[_Finding]:

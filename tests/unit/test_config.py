@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_type_hints
 
+import msgspec
 import pytest
 
 from hub.config import load, redacted
+from hub.config_checks import _BOUNDS
 from hub.domain.errors import ConfigurationError
 from hub.settings import Settings
 
@@ -142,3 +146,33 @@ def test_a_mistake_in_a_secret_does_not_show_it() -> None:
     )
     assert "short" not in found["token.hmac_secret"]
     assert "topsecret" not in found["rabbitmq.url"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        ("LOG_LEVEL", "lout", "log_level"),
+        ("GATEWAY__POSITION_CHECK_S", "nan", "gateway.position_check_s"),
+        ("GATEWAY__DRAIN_S", "-5", "gateway.drain_s"),
+        ("DELIVERY__BACKOFF_FIRST_S", "-1", "delivery.backoff_first_s"),
+        ("SMTP__MAILS_PER_CONNECTION", "0", "smtp.mails_per_connection"),
+        ("KAFKA__SASL_MECHANISM", "FOO", "kafka.sasl_mechanism"),
+        ("RABBITMQ__EXCHANGE", "", "rabbitmq.exchange"),
+        ("GATEWAY__ALLOWED_ORIGINS", "shop.example", "gateway.allowed_origins"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_its_key(variable: str, value: str, key: str) -> None:
+    assert key in mistakes(None, {f"DOORBELL_{variable}": value})
+
+
+def numbers(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
+    """Every setting that is a number, by its whole name; those in lists of tables are checked with their table."""
+    for name, hint in get_type_hints(struct).items():
+        if hint in {int, float}:
+            yield f"{prefix}{name}"
+        elif isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            yield from numbers(hint, f"{prefix}{name}.")
+
+
+def test_every_number_has_bounds() -> None:
+    assert set(numbers(Settings)) == set(_BOUNDS)
