@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.api.asyncapi import TOPICS, asyncapi_document
@@ -28,6 +30,8 @@ from hub.service.publishing import Publishing
 from tests.unit.api.api_fakes import FakeIngest, FakeSender, order_placed
 
 URL = "https://shop.example"
+ASYNCAPI_SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.json.gz")
+"""The specification's own JSON Schema: @asyncapi/specs 6.11.1, Apache-2.0."""
 NOTHING: Any = None
 ALL: tuple[AnyOperation, ...] = (
     *InboxService(NOTHING).operations(),
@@ -112,6 +116,12 @@ def test_the_event_schema_takes_a_good_event_and_refuses_a_bad_one(openapi: dict
 
 def test_no_pattern_is_python_only(openapi: dict[str, Any], asyncapi: dict[str, Any]) -> None:
     assert "\\Z" not in json.dumps([openapi, asyncapi])
+
+
+def test_the_asyncapi_document_is_valid(asyncapi: dict[str, Any]) -> None:
+    check = Draft7Validator(json.loads(gzip.decompress(ASYNCAPI_SCHEMA.read_bytes())))
+    assert [error.message for error in check.iter_errors(asyncapi)] == []
+    assert not check.is_valid({**asyncapi, "info": {"title": "no version"}})
 
 
 def test_every_reference_of_both_documents_leads_somewhere(openapi: dict[str, Any], asyncapi: dict[str, Any]) -> None:
