@@ -21,7 +21,9 @@ from hub.domain.events import PAYLOADS
 from tests.poison import POISONS
 from tests.shop import NOON_MS, encoded, envelope, order_placed_data
 
-FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=min(50, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 MANY = settings(FEW, max_examples=200)
 Result = TypeVar("Result")
 JSON = st.recursive(

@@ -36,7 +36,9 @@ results = st.one_of(
     st.builds(Broken, st.just("bug")),
 )
 
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=min(100, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 facts = st.builds(
     Facts,
     now_ms=st.integers(NOW_MS - 10**7, NOW_MS + 10**7),

@@ -11,7 +11,9 @@ from hub.domain.errors import ConfigurationError
 from hub.domain.ids import NotificationId
 from templates.texts import EmailText
 
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=min(100, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 SENDER = sender("Shop <no-reply@shop.example>")
 HEADERS = [
     "From",

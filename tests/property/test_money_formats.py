@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from templates.exponents import exponent_of
 from templates.money import money_format
 
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=min(100, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 LOCALES = ("en", "en_IN", "de", "de_CH", "pt_BR", "pt_PT", "fr", "ar", "ja", "hi", "sv", "fa")
 CURRENCIES = ("EUR", "USD", "BRL", "JPY", "KWD", "CHF", "INR", "CLF")
 

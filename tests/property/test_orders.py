@@ -10,7 +10,9 @@ from hub.domain.timeline import MAX_ENTRIES
 from tests.shop import EUR_20, NOON_MS, event, order_placed
 from tests.world import World
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=min(40, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 VERY_FEW = settings(FEW, max_examples=5)
 RANKS = {f"order.{status}": rank for rank, status in enumerate(OrderStatus)}
 

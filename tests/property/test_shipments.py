@@ -8,7 +8,9 @@ from hub.domain.envelope import Event
 from tests.shop import NOON_MS, event, order_placed, shipment_created
 from tests.world import World
 
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=min(40, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 FINAL = {"shipment.delivered": 1, "shipment.returned": 2}
 ETAS = st.sampled_from(["2026-01-02T10:00:00Z", "2026-01-03T10:00:00Z", "2026-01-04T10:00:00Z"])
 
