@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from channels.standins.http_script import Drop, HttpFault, HttpScript, conduct, hang_up
+from channels.standins.loopback import LoopbackServer
 
-HOST = "127.0.0.1"
 PUSHES_MAX = 1_000
 LISTED_MAX = 100
 PAYLOAD_MAX_BYTES = 4_096
@@ -39,34 +38,15 @@ def fcm_error(status: int, code: str, detail: str = "", *, retry_after_s: float 
     return HttpFault(status, json.dumps({"error": error}).encode(), headers)
 
 
-class FcmStandIn:
+class FcmStandIn(LoopbackServer):
     """The stand-in. Use it as `async with FcmStandIn() as fcm:`; `fcm.url` is what `push.fcm.endpoint` takes."""
 
     def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
         self.faults = HttpScript()
         self.taken: deque[Push] = deque(maxlen=PUSHES_MAX)
         self.requests = 0
         """Calls that reached it, whatever became of them."""
-        self._port = port
-        self._runner: web.AppRunner | None = None
-
-    async def __aenter__(self) -> Self:
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, self._port, reuse_port=bool(self._port)).start()
-        self._runner, self._port = runner, runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://{HOST}:{self._port}"
 
     def application(self) -> web.Application:
         """Return its HTTP server."""

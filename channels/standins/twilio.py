@@ -10,8 +10,6 @@ import json
 import secrets
 import time
 from collections import deque
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 import msgspec
@@ -19,8 +17,8 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from channels.standins.http_script import Drop, HttpFault, HttpScript, conduct, hang_up
+from channels.standins.loopback import LoopbackServer
 
-HOST = "127.0.0.1"
 TEXTS_MAX = 1_000
 LISTED_MAX = 100
 
@@ -44,35 +42,16 @@ def twilio_error(status: int, code: int, *, retry_after_s: float | None = None) 
     return HttpFault(status, json.dumps({**body, "status": status}).encode(), headers)
 
 
-class TwilioStandIn:
+class TwilioStandIn(LoopbackServer):
     """The stand-in. Use it as `async with TwilioStandIn() as twilio:`; `twilio.url` is an account's `endpoint`."""
 
     def __init__(self, *, port: int = 0, account_sid: str = "AC" + "0" * 32, auth_token: str = "stand-in") -> None:  # noqa: S107 - a stand-in's
+        super().__init__(port=port)
         self.faults = HttpScript()
         self.taken: deque[SentText] = deque(maxlen=TEXTS_MAX)
         self.requests = 0
         self.account_sid = account_sid
         self.auth_token = auth_token
-        self._port = port
-        self._runner: web.AppRunner | None = None
-
-    async def __aenter__(self) -> Self:
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        await web.TCPSite(runner, HOST, self._port, reuse_port=bool(self._port)).start()
-        self._runner, self._port = runner, runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://{HOST}:{self._port}"
 
     def application(self) -> web.Application:
         """Return its HTTP server."""
