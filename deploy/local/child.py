@@ -18,7 +18,6 @@ from typing import Self
 import psutil
 
 RECORD_SUFFIX = ".process.json"
-_START_TIME_SLACK_S = 0.01
 _KILL_TIMEOUT_S = 10.0
 _POLL_INTERVAL_S = 0.01
 
@@ -51,7 +50,7 @@ class Child:
             )
         process = psutil.Process(popen.pid)
         record = folder / f"{name}{RECORD_SUFFIX}"
-        record.write_text(json.dumps({"pid": popen.pid, "started": process.create_time()}))
+        record.write_text(json.dumps({"pid": popen.pid, "started": _start_ticks(popen.pid)}))
         return cls(process, record=record, popen=popen)
 
     @classmethod
@@ -60,7 +59,7 @@ class Child:
         try:
             known = json.loads(record.read_text())
             process = psutil.Process(known["pid"])
-            same = abs(process.create_time() - known["started"]) < _START_TIME_SLACK_S
+            same = _start_ticks(process.pid) == known["started"]
         except (FileNotFoundError, psutil.NoSuchProcess, ValueError):
             return None
         return cls(process, record=record, popen=None) if same else None
@@ -138,3 +137,12 @@ def _lives(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _start_ticks(pid: int) -> int:
+    """Return when a process began, in the kernel's ticks since boot (proc(5), `starttime`).
+
+    Exact for its whole life. As a time of day it would move with the machine's clock.
+    """
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    return int(after_name.split()[19])
