@@ -49,9 +49,14 @@ class Breaker:
         self._trying = False
 
     def fail(self, now_s: float) -> None:
-        """The provider has not answered, or said that it cannot."""
-        self._trying = False
+        """The provider has not answered, or said that it cannot.
+
+        Calls that had begun before it opened may still fail after that: they say nothing new.
+        """
+        tried, self._trying = self._trying, False
         self._failures += 1
+        if self.is_open and not tried:
+            return
         if self.is_open or self._failures >= self._policy.failures:
             longer_s = 2.0 * self._rest_s if self.is_open else self._policy.rest_s
             self._rest_s = min(longer_s, self._policy.rest_max_s)

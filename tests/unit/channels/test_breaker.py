@@ -56,6 +56,13 @@ def test_another_failure_doubles_the_rest_up_to_its_bound() -> None:
         assert breaker.blocked_s(at_s) == rest_s
 
 
+def test_calls_that_began_before_it_opened_do_not_make_the_rest_longer() -> None:
+    breaker = opened(at_s=100.0)
+    for _ in range(50):
+        breaker.fail(101.0)
+    assert breaker.blocked_s(101.0) == 4.0
+
+
 def test_a_call_given_up_by_us_lets_the_next_one_find_out() -> None:
     breaker = opened()
     breaker.begin()
