@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -58,15 +58,15 @@ class Line(Generic[_Message]):
         *,
         pace: Pace,
         breaker: Breaker,
-        places: int,
+        places: int | Mapping[Lane, int],
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take `places`: calls at once, of all lanes together."""
+        """Take `places`: calls at once, of all lanes together or of each one, so that none waits for another's."""
         self.name = provider.name
         self._provider = provider
         self._pace = pace
         self._breaker = breaker
-        self._places = asyncio.Semaphore(places)
+        self._places = _places(places)
         self._clock_s = clock_s
 
     @property
@@ -81,7 +81,7 @@ class Line(Generic[_Message]):
     async def send(self, message: _Message, *, lane: Lane, committing: Committing) -> str:
         """Hand over one message. Errors as the provider's, and TransientDeliveryError where no turn comes in time."""
         await self._pace.take(lane, at_most_s=_TURN_S)
-        async with self._places:
+        async with self._places[lane]:
             if blocked_s := self.blocked_s():
                 raise _rests(self.name, blocked_s)
             self._breaker.begin()
@@ -109,7 +109,7 @@ class Line(Generic[_Message]):
                 self._breaker.fail(now_s)
             case _:
                 self._breaker.succeed()
-        self._count(_OUTCOMES[type(error)])
+        self._count(_outcome(error))
         if self._breaker.is_open:
             _log.warning("provider_failing", provider=self.name, rests_s=round(self.blocked_s(), 1))
 
@@ -118,11 +118,20 @@ class Line(Generic[_Message]):
         PROVIDER_OPEN.labels(self.name).set(self._breaker.is_open)
 
 
-_OUTCOMES: dict[type[DeliveryError], str] = {
-    TransientDeliveryError: "refused",
-    PermanentDeliveryError: "impossible",
-    UnknownDeliveryError: "unknown",
-}
+def _places(places: int | Mapping[Lane, int]) -> dict[Lane, asyncio.Semaphore]:
+    if isinstance(places, int):
+        return dict.fromkeys(Lane, asyncio.Semaphore(places))
+    return {lane: asyncio.Semaphore(places[lane]) for lane in Lane}
+
+
+def _outcome(error: DeliveryError) -> str:
+    match error:
+        case PermanentDeliveryError():
+            return "impossible"
+        case UnknownDeliveryError():
+            return "unknown"
+        case _:
+            return "refused"
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -182,6 +182,8 @@ def _hint_of(struct: type[msgspec.Struct], path: tuple[str, ...]) -> tuple[Any, 
 
 
 def _from_text(hint: Any, text: str) -> Any:
+    if get_origin(hint) is dict:
+        return json.loads(text)
     if get_origin(hint) in (tuple, frozenset, list):
         if text.lstrip().startswith("["):
             return json.loads(text)

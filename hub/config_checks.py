@@ -20,6 +20,8 @@ from hub.store.address import BadAddress, redis_address
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
 _COUNTRY_LETTERS = 2
+_SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
+_MAIL_LEASE = "must be below delivery.lease_s, or a mail in progress is sent again"
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 _SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER")
 MIN_SECRET_BYTES = 32
@@ -40,6 +42,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "rabbitmq.batch_max_messages": (1, 10_000),
     "rabbitmq.delivery_limit": (5, 1_000),
     "smtp.pool_size": (1, 1_000),
+    "smtp.per_second": (0.0, 1_000_000.0),
+    "smtp.per_domain_second": (0.0, 1_000_000.0),
     "gateway.max_message_bytes": (1_024, 16_777_216),
     "gateway.max_connections": (0, 1_000_000),
     "gateway.max_connections_per_user": (0, 1_000_000),
@@ -77,7 +81,7 @@ _Finding = tuple[str, object, str]
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _push, _sms, _words, _names, _files):
+    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _smtp, _push, _sms, _words, _names, _files):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -99,7 +103,7 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
             yield key, getattr(settings, key), "write host:port, such as 0.0.0.0:8080"
     urls = (
         ("rabbitmq.url", settings.rabbitmq.url, ("amqp", "amqps")),
-        ("smtp.url", settings.smtp.url, ("smtp", "smtps", "smtp+starttls")),
+        ("smtp.url", settings.smtp.url, _SMTP_SCHEMES),
         ("public_url", settings.public_url, ("http", "https")),
         ("shop_url", settings.shop_url, ("http", "https")),
         ("token.jwks_url", settings.token.jwks_url, ("http", "https")),
@@ -130,8 +134,7 @@ def _ranges(settings: Settings) -> Iterator[_Finding]:
     if settings.gateway.pong_timeout_s >= settings.gateway.ping_interval_s:
         yield "gateway.pong_timeout_s", settings.gateway.pong_timeout_s, "must be below gateway.ping_interval_s"
     if settings.smtp.timeout_s >= settings.delivery.lease_s:
-        advice = "must be below delivery.lease_s, or a mail in progress is sent again"
-        yield "smtp.timeout_s", settings.smtp.timeout_s, advice
+        yield "smtp.timeout_s", settings.smtp.timeout_s, _MAIL_LEASE
 
 
 def _gateway(settings: Settings) -> Iterator[_Finding]:
@@ -175,6 +178,28 @@ def _brokers(settings: Settings) -> Iterator[_Finding]:
             yield "kafka.bootstrap", kafka.bootstrap, "write host:port, several separated by commas"
     if kafka.bootstrap and not kafka.topics:
         yield "kafka.topics", kafka.topics, "write at least one topic"
+
+
+def _smtp(settings: Settings) -> Iterator[_Finding]:
+    names = {"smtp"} if settings.smtp.url else set[str]()
+    for index, relay in enumerate(settings.smtp.relays):
+        key = f"smtp.relays[{index}]"
+        if relay.name in names or not relay.name.isidentifier():
+            yield f"{key}.name", relay.name, "write a name of letters and digits that no other relay has"
+        names.add(relay.name)
+        if urlsplit(relay.url).scheme not in _SMTP_SCHEMES:
+            starts = " or ".join(f"{scheme}://" for scheme in _SMTP_SCHEMES)
+            yield f"{key}.url", relay.url, f"write a URL that starts with {starts}"
+        for field in ("per_second", "pool_size", "mails_per_connection", "timeout_s"):
+            low, high = _BOUNDS[f"smtp.{field}"]
+            if not low <= getattr(relay, field) <= high:
+                yield f"{key}.{field}", getattr(relay, field), f"write a number from {low:g} to {high:g}"
+        if relay.timeout_s >= settings.delivery.lease_s:
+            yield f"{key}.timeout_s", relay.timeout_s, _MAIL_LEASE
+    low, high = _BOUNDS["smtp.per_domain_second"]
+    for domain, bound in settings.smtp.domains.items():
+        if not domain.isascii() or "." not in domain or not low <= bound <= high:
+            yield f"smtp.domains.{domain}", bound, f"write a domain and a number from {low:g} to {high:g}"
 
 
 def _push(settings: Settings) -> Iterator[_Finding]:

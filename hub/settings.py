@@ -72,15 +72,50 @@ class ApiKey(_Section, frozen=True):
     scopes: tuple[str, ...] = ()
 
 
-class Smtp(_Section, frozen=True):
-    """The mail relay; no `url`, no email."""
+class SmtpRelay(_Section, frozen=True):
+    """A relay that mails go through."""
 
     url: str = ""
     """`smtp://[user:password@]host:port`, `smtps://…`, or `smtp+starttls://…`."""
-    sender: str = "Doorbell <no-reply@doorbell.example>"
+    name: str = "relay"
+    per_second: float = 0.0
+    """Mails a second at most; 0: no bound."""
     pool_size: int = 8
     mails_per_connection: int = 100
     timeout_s: float = 20.0
+
+
+class Smtp(_Section, frozen=True):
+    """The mail relays; none, no email."""
+
+    url: str = ""
+    """The short form of a relay called `smtp`, which is preferred to all `relays`."""
+    sender: str = "Doorbell <no-reply@doorbell.example>"
+    per_second: float = 0.0
+    pool_size: int = 8
+    mails_per_connection: int = 100
+    timeout_s: float = 20.0
+    relays: tuple[SmtpRelay, ...] = ()
+    """In order of preference: the next is asked while one is failing."""
+    per_domain_second: float = 0.0
+    """Mails a second to one domain at most, from each worker; 0: no bound."""
+    domains: dict[str, float] = {}
+    """Another bound for a domain: `{ "gmail.com" = 20.0 }`."""
+
+    @property
+    def all_relays(self) -> tuple[SmtpRelay, ...]:
+        """The relays in order of preference, that of `url` among them."""
+        if not self.url:
+            return self.relays
+        first = SmtpRelay(
+            url=self.url,
+            name="smtp",
+            per_second=self.per_second,
+            pool_size=self.pool_size,
+            mails_per_connection=self.mails_per_connection,
+            timeout_s=self.timeout_s,
+        )
+        return (first, *self.relays)
 
 
 class Fcm(_Section, frozen=True):

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from channels.email.channel import open_email
+from channels.email.opening import open_email
+from channels.registry import Tools
 from channels.runner import Runner
 from channels.standins.mail_relay import MailRelay
 from channels.worker import delivery_runner
@@ -117,9 +118,7 @@ class Shop:
     ) -> AsyncIterator[None]:
         smtp = Smtp(url=self.relay.url, pool_size=4, timeout_s=1.0)
         stop = asyncio.Event()
-        async with open_email(
-            smtp, renderer=_renderer, public_url="https://shop.example", default_locale="en"
-        ) as email:
+        async with open_email(smtp, Tools(_renderer, "https://shop.example", "en")) as email:
             chosen = channels if channels is not None else {EMAIL: email}
             task = asyncio.create_task(self.runner(chosen, settings).run(stop, drain_s=drain_s))
             try:

@@ -32,7 +32,13 @@ _MALFORMED = -1
 
 
 class StaleConnectionError(TransientDeliveryError):
-    """The connection broke before the mail was handed over: on a reused one, worth another try at once."""
+    """The connection broke before the mail was handed over: on a reused one, worth another try at once.
+
+    On a new one it is the relay that fails, as far as anybody can tell.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, provider_down=True)
 
 
 class Connection:

@@ -35,8 +35,8 @@ class Relay(msgspec.Struct, frozen=True):
         return f"Relay({self.security}://{self.host}:{self.port})"
 
 
-def relay(url: str) -> Relay:
-    """Read a relay's URL.
+def relay(url: str, *, key: str = "smtp.url") -> Relay:
+    """Read a relay's URL. `key` is the setting that it comes from.
 
     Raises:
         ConfigurationError: another scheme, no host, a bad port, or a password that would travel in plain text to
@@ -47,11 +47,11 @@ def relay(url: str) -> Relay:
         security = Security(parts.scheme)
         port = parts.port or _PORTS[security]
     except ValueError:
-        raise _mistake(parts, "write smtp://host:port, smtps://host:port or smtp+starttls://host:port") from None
+        raise _mistake(parts, key, "write smtp://host:port, smtps://host:port or smtp+starttls://host:port") from None
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
-        raise _mistake(parts, "write a host and a port, and nothing behind them")
+        raise _mistake(parts, key, "write a host and a port, and nothing behind them")
     if parts.username and security is Security.PLAIN and not _is_loopback(parts.hostname):
-        raise _mistake(parts, "a password needs smtps:// or smtp+starttls://")
+        raise _mistake(parts, key, "a password needs smtps:// or smtp+starttls://")
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password or "") if user else None
     return Relay(parts.hostname, port, security, user, password)
@@ -64,6 +64,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _mistake(parts: SplitResult, advice: str) -> ConfigurationError:
+def _mistake(parts: SplitResult, key: str, advice: str) -> ConfigurationError:
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    return ConfigurationError([Mistake("doorbell.toml", "smtp.url", shown, advice)])
+    return ConfigurationError([Mistake("doorbell.toml", key, shown, advice)])

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 
 from channels.channel import DeliveryChannel
-from channels.email.channel import open_email
+from channels.email.opening import open_email
 from channels.push.opening import open_push
 from channels.registry import Tools, open_registered
 from channels.sms.channel import SmsChannel
@@ -62,15 +62,8 @@ async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Map
     tools = Tools(build_renderer(settings), settings.shop_url or settings.public_url, settings.default_locale)
     async with AsyncExitStack() as stack:
         channels = await stack.enter_async_context(open_registered(settings.channels, tools))
-        if settings.smtp.url:
-            channels[EMAIL] = await stack.enter_async_context(
-                open_email(
-                    settings.smtp,
-                    renderer=tools.renderer,
-                    public_url=tools.public_url,
-                    default_locale=tools.default_locale,
-                )
-            )
+        if settings.smtp.all_relays:
+            channels[EMAIL] = await stack.enter_async_context(open_email(settings.smtp, tools))
         else:
             _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
         if settings.push.fcm:

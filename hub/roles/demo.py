@@ -45,6 +45,8 @@ async def demo(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -
                 "DOORBELL_DEMO__SERVICE_KEY": service.key,
                 "DOORBELL_DEMO__OUTBOX_URL": town.outbox_url,
                 "DOORBELL_SMTP__URL": f"smtp://{relay}",
+                # No mail of a demonstration may leave this machine, not even when the stand-in fails.
+                "DOORBELL_SMTP__RELAYS": "[]",
                 "DOORBELL_PLAYBOOK": settings.playbook or str(_PLAYBOOK),
                 "DOORBELL_TOKEN__HMAC_SECRET": settings.token.hmac_secret or _secret(data_dir),
                 METRICS_VARIABLE: str(fresh_metrics_dir(data_dir)),

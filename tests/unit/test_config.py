@@ -159,6 +159,13 @@ def test_a_mistake_in_a_secret_does_not_show_it() -> None:
         ("KAFKA__SASL_MECHANISM", "FOO", "kafka.sasl_mechanism"),
         ("RABBITMQ__EXCHANGE", "", "rabbitmq.exchange"),
         ("GATEWAY__ALLOWED_ORIGINS", "shop.example", "gateway.allowed_origins"),
+        ("SMTP__DOMAINS", '{"gmail.com": -1}', "smtp.domains.gmail.com"),
+        ("SMTP__DOMAINS", '{"gmail": 1}', "smtp.domains.gmail"),
+        ("SMTP__RELAYS", '[{"url": "http://x", "name": "a"}]', "smtp.relays[0].url"),
+        ("SMTP__RELAYS", '[{"url": "smtp://x", "name": "a b"}]', "smtp.relays[0].name"),
+        ("SMTP__RELAYS", '[{"url": "smtp://x"}, {"url": "smtp://y"}]', "smtp.relays[1].name"),
+        ("SMTP__RELAYS", '[{"url": "smtp://x", "pool_size": 0}]', "smtp.relays[0].pool_size"),
+        ("SMTP__RELAYS", '[{"url": "smtp://x", "timeout_s": 30}]', "smtp.relays[0].timeout_s"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_its_key(variable: str, value: str, key: str) -> None:

@@ -35,7 +35,7 @@ from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
-from hub.settings import ApiKey, Fcm, Settings, Twilio
+from hub.settings import ApiKey, Fcm, Settings, SmtpRelay, Twilio
 from hub.store.keys import Keys
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,9 @@ def test_every_setting_is_explained_with_its_default(name: str) -> None:
 
 def test_no_setting_is_explained_that_does_not_exist() -> None:
     explained = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", configuration(), re.MULTILINE))
-    tables = {field.name for table in (ApiKey, Fcm, Namespace, Twilio) for field in msgspec.structs.fields(table)}
+    tables = {
+        field.name for table in (ApiKey, Fcm, Namespace, SmtpRelay, Twilio) for field in msgspec.structs.fields(table)
+    }
     assert explained == SETTINGS.keys() | tables
 
 

@@ -30,7 +30,9 @@ class Recording:
         return answer
 
 
-def line(provider: Recording, *, clock_s: Callable[[], float] = lambda: 0.0, places: int = 4) -> Line[str]:
+def line(
+    provider: Recording, *, clock_s: Callable[[], float] = lambda: 0.0, places: int | dict[Lane, int] = 4
+) -> Line[str]:
     policy = BreakerPolicy(failures=2, rest_s=5.0)
     return Line(provider, pace=Pace(0.0), breaker=Breaker(policy), places=places, clock_s=clock_s)
 
@@ -134,6 +136,23 @@ async def test_no_more_calls_are_made_at_once_than_there_are_places() -> None:
     providers = Providers([line(Slow("slow"), places=3)])
     await asyncio.gather(*(send(providers) for _ in range(20)))
     assert most == 3
+
+
+async def test_a_lane_that_fills_its_places_leaves_the_others_theirs() -> None:
+    let_go = asyncio.Event()
+
+    class Stuck(Recording):
+        async def send(self, message: str, *, lane: Lane, committing: Committing) -> str:
+            if lane is Lane.MARKETING:
+                await let_go.wait()
+            return await super().send(message, lane=lane, committing=committing)
+
+    providers = Providers([line(Stuck("only"), places=dict.fromkeys(Lane, 1))])
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(3):
+            tasks.create_task(providers.send("offer", lane=Lane.MARKETING, committing=committed))
+        assert await providers.send("failed payment", lane=Lane.CRITICAL, committing=committed) == "only:ok"
+        let_go.set()
 
 
 def test_a_channel_without_providers_is_a_mistake() -> None:

@@ -45,5 +45,25 @@ def test_what_is_for_good_suppresses_only_bad_addresses(code: int, text: str, ph
     assert error.suppress is suppress
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "phase", "down"),
+    [
+        (421, "4.7.0 too many connections", Phase.RECIPIENT, True),
+        (421, "closing", Phase.CONTENT, True),
+        (452, "4.3.1 no space left", Phase.CONTENT, True),
+        (451, "4.3.0 queue is full", Phase.RECIPIENT, True),
+        (554, "5.7.1 we do not know you", Phase.SESSION, True),
+        (450, "4.2.0 greylisted", Phase.RECIPIENT, False),
+        (452, "4.2.2 mailbox full", Phase.RECIPIENT, False),
+        (451, "try later", Phase.CONTENT, False),
+        (451, "4.7.1 too much to this mailbox", Phase.RECIPIENT, False),
+    ],
+)
+def test_a_relay_that_refuses_for_its_own_sake_is_down(code: int, text: str, phase: Phase, down: bool) -> None:
+    error = refusal(code, text, phase)
+    assert isinstance(error, TransientDeliveryError)
+    assert error.provider_down is down
+
+
 def test_a_long_reply_is_cut() -> None:
     assert len(str(refusal(451, "x" * 10_000, Phase.CONTENT))) < 300

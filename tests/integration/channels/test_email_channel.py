@@ -1,0 +1,134 @@
+"""The email channel over real relays: which of them takes a mail, and what happens when one fails."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from channels.email.channel import EmailChannel
+from channels.email.opening import open_email
+from channels.registry import Tools
+from channels.standins.mail_relay import MailRelay
+from channels.standins.script import Fault, Phase
+from hub.domain.errors import ConfigurationError, PermanentDeliveryError, TransientDeliveryError, UnknownDeliveryError
+from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
+from hub.domain.notifications import Lane, Notification
+from hub.domain.people import Person
+from hub.settings import Smtp, SmtpRelay
+from templates.renderer import Renderer
+from tests.mail_relay import mail_relay
+
+__all__ = ["mail_relay"]
+ZOE = Person(UserId("zoe"), email="zoe@example.com", name="Zoë", locale="en")
+_renderer = Renderer()
+
+
+def notification(number: int = 1, *, lane: Lane = Lane.TRANSACTIONAL) -> Notification:
+    return Notification(
+        id=NotificationId(f"n-{number}"),
+        user=ZOE.user,
+        rule=RuleName("order-packed"),
+        event_type="order.packed",
+        category="orders",
+        lane=lane,
+        template=TemplateName("order-packed"),
+        context={"order_id": "A-1"},
+        created_ms=0,
+    )
+
+
+async def committing() -> None:
+    """Nothing holds the mail back."""
+
+
+async def send(channel: EmailChannel, number: int = 1, *, to: str = "zoe@example.com") -> str:
+    return await channel.send(notification(number), ZOE, address=to, committing=committing)
+
+
+@asynccontextmanager
+async def over(settings: Smtp) -> AsyncIterator[EmailChannel]:
+    async with open_email(settings, Tools(_renderer, "https://shop.example", "en")) as channel:
+        yield channel
+
+
+def spare(url: str) -> SmtpRelay:
+    return SmtpRelay(url=url, name="spare", timeout_s=1.0)
+
+
+async def test_the_first_relay_takes_what_it_can(mail_relay: MailRelay) -> None:
+    async with MailRelay() as second, over(Smtp(url=mail_relay.url, relays=(spare(second.url),))) as channel:
+        assert (await send(channel)).startswith("smtp:2.0.0 OK")
+    assert (mail_relay.outbox.total, second.outbox.total) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Phase.BANNER, "554 5.7.1 we do not know you"),
+        Fault(Phase.BANNER, drop=True),
+        Fault(Phase.MAIL, "451 4.3.0 try later"),
+        Fault(Phase.RCPT, "421 4.7.0 too many"),
+        Fault(Phase.RCPT, drop=True),
+        Fault(Phase.DATA, "452 4.3.1 no space left"),
+        Fault(Phase.DOT, "451 4.3.0 queue is full"),
+    ],
+    ids=lambda fault: f"{fault.phase} {fault.reply or 'drop'}",
+)
+async def test_what_one_relay_cannot_take_now_the_next_one_gets_once(mail_relay: MailRelay, fault: Fault) -> None:
+    mail_relay.faults.add(fault)
+    async with MailRelay() as second, over(Smtp(url=mail_relay.url, relays=(spare(second.url),))) as channel:
+        assert (await send(channel)).startswith("spare:2.0.0 OK")
+    assert (mail_relay.outbox.total, second.outbox.total) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(Phase.RCPT, "550 5.1.1 no such user"), PermanentDeliveryError),
+        (Fault(Phase.RCPT, "450 4.2.0 greylisted"), TransientDeliveryError),
+        (Fault(Phase.DOT, drop=True), UnknownDeliveryError),
+    ],
+    ids=lambda value: str(getattr(value, "phase", "")),
+)
+async def test_what_is_about_the_mail_or_unknown_goes_to_no_other_relay(
+    mail_relay: MailRelay, fault: Fault, expected: type[Exception]
+) -> None:
+    mail_relay.faults.add(fault)
+    async with MailRelay() as second, over(Smtp(url=mail_relay.url, relays=(spare(second.url),))) as channel:
+        with pytest.raises(expected):
+            await send(channel)
+    assert second.outbox.total == 0
+
+
+async def test_a_relay_that_nobody_answers_at_is_left_alone_after_a_while(mail_relay: MailRelay) -> None:
+    settings = Smtp(url="smtp://127.0.0.1:1", timeout_s=1.0, relays=(spare(mail_relay.url),))
+    async with over(settings) as channel:
+        for number in range(8):
+            assert (await send(channel, number)).startswith("spare:")
+        first, second = channel.providers.health
+    assert (first.name, first.failing, second.failing) == ("smtp", True, False)
+    assert first.rests_s > 0.0
+    assert mail_relay.outbox.total == 8
+
+
+async def test_relays_without_a_url_are_all_there_is(mail_relay: MailRelay) -> None:
+    async with over(Smtp(relays=(SmtpRelay(url=mail_relay.url, name="own"),))) as channel:
+        assert (await send(channel)).startswith("own:")
+
+
+async def test_mails_to_a_domain_with_a_bound_come_back_later_and_others_pass(mail_relay: MailRelay) -> None:
+    async with over(Smtp(url=mail_relay.url, domains={"slow.example": 0.1})) as channel:
+        for number in range(2):
+            await send(channel, number, to="zoe@slow.example")
+        with pytest.raises(TransientDeliveryError, match=r"slow\.example has had its mails") as refused:
+            await send(channel, 3, to="zoe@slow.example")
+        await send(channel, 4, to="zoe@quick.example")
+    assert refused.value.retry_after_s is not None
+    assert 10.0 <= refused.value.retry_after_s <= 20.0
+    assert mail_relay.outbox.total == 3
+
+
+async def test_a_relay_whose_url_cannot_be_used_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="a password needs"):
+        async with over(Smtp(relays=(SmtpRelay(url="smtp://me:secret@mail.example", name="own"),))):
+            pass
