@@ -18,9 +18,10 @@ from hub.store.server import Server
 
 RECORD_TTL_S = 7 * 86_400
 MAX_FIELDS = 48
-_ATTEMPT = load_script("record_attempt")
+_NOTE = load_script("record_note")
 _NOTE_RECEIPT = load_script("record_receipt")
 _FIELD = "attempt:"
+_RULING = "ruling:"
 _RECEIPT = "receipt:"
 
 
@@ -38,6 +39,22 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: str
     provider_id: str = ""
     detail: str = ""
+
+
+class Ruling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the person's preferences, and the rules that protect people, said to one step of the ladder, and why.
+
+    `verdict` is `send`, `hold` or `drop`; `until_ms` says until when it is held. `number` tells the rulings of a step
+    apart, from 0; `reason` is for a reader and holds no contact.
+    """
+
+    at_ms: int
+    step: int
+    number: int
+    channel: Channel
+    verdict: str
+    reason: str = ""
+    until_ms: int | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,6 +77,7 @@ class Record(msgspec.Struct, frozen=True):
     seen_ms: int | None = None
     read_ms: int | None = None
     archived_ms: int | None = None
+    decisions: tuple[Ruling, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     """The furthest of each channel."""
@@ -79,11 +97,21 @@ class Records:
         """Note an attempt, replacing what was noted of the same step and number. A full record takes no more."""
         await self._scripts.run(*self.noting(notification, attempt))
 
+    async def note_ruling(self, notification: Notification, ruling: Ruling) -> None:
+        """Note a ruling, replacing one of the same step and number. A full record takes no more."""
+        await self._scripts.run(*self.ruling(notification, ruling))
+
     def noting(self, notification: Notification, attempt: Attempt) -> tuple[Script, Call]:
         """Return the script run that notes an attempt, for those who have others to send along."""
-        field = f"{_FIELD}{attempt.step}:{attempt.number}"
-        args = (field, msgspec.json.encode(attempt), notification.rule, MAX_FIELDS, self._ttl_s)
-        return _ATTEMPT, Call((self._keys.record(notification.user, notification.id),), args)
+        return self._noting(notification, f"{_FIELD}{attempt.step}:{attempt.number}", attempt)
+
+    def ruling(self, notification: Notification, ruling: Ruling) -> tuple[Script, Call]:
+        """Return the script run that notes a ruling, replacing one of the same step and number, for who sends it."""
+        return self._noting(notification, f"{_RULING}{ruling.step}:{ruling.number}", ruling)
+
+    def _noting(self, notification: Notification, field: str, value: Attempt | Ruling) -> tuple[Script, Call]:
+        args = (field, msgspec.json.encode(value), notification.rule, MAX_FIELDS, self._ttl_s)
+        return _NOTE, Call((self._keys.record(notification.user, notification.id),), args)
 
     async def note_receipt(self, user: UserId, notification: NotificationId, receipt: Receipt) -> bool:
         """Note how far a message has come, unless as much is known already; say whether it was news."""
@@ -101,6 +129,7 @@ class Records:
 
 def _record(fields: dict[str, bytes]) -> Record:
     attempts = [msgspec.json.decode(value, type=Attempt) for name, value in fields.items() if name.startswith(_FIELD)]
+    rulings = [msgspec.json.decode(value, type=Ruling) for name, value in fields.items() if name.startswith(_RULING)]
     receipts = [
         msgspec.json.decode(value.partition(b"|")[2], type=Receipt)
         for name, value in fields.items()
@@ -115,6 +144,11 @@ def _record(fields: dict[str, bytes]) -> Record:
         seen_ms=time_ms("seen_ms"),
         read_ms=time_ms("read_ms"),
         archived_ms=time_ms("archived_ms"),
-        attempts=tuple(sorted(attempts, key=lambda attempt: (attempt.at_ms, attempt.step, attempt.number))),
+        decisions=tuple(sorted(rulings, key=_in_time)),
+        attempts=tuple(sorted(attempts, key=_in_time)),
         receipts=tuple(receipts),
     )
+
+
+def _in_time(noted: Attempt | Ruling) -> tuple[int, int, int]:
+    return noted.at_ms, noted.step, noted.number

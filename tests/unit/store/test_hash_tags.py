@@ -20,7 +20,7 @@ from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys
 from hub.store.parked import Parked
 from hub.store.presence import Attendance, Presence
-from hub.store.records import Attempt, Records
+from hub.store.records import Attempt, Records, Ruling
 from hub.store.scripts import Call, Script, Scripts
 from hub.store.single import SingleServer
 from hub.store.topics import Topics
@@ -96,6 +96,7 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "letters": lambda s: s.dead_letters.list(),
     "drop": lambda s: s.dead_letters.drop("d"),
     "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
+    "ruling": lambda s: s.records.note_ruling(NOTIFICATION, Ruling(0, 0, 0, EMAIL, "drop")),
     "schedule": lambda s: s.jobs.schedule_many([JOB]),
     "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
     "begin": lambda s: s.jobs.begin(CLAIMED),

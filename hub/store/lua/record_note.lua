@@ -1,9 +1,9 @@
--- Notes one attempt to deliver a notification.
+-- Notes one attempt to deliver a notification, or one ruling about it.
 --
 -- KEYS  1 record
--- ARGV  1 field of the attempt  2 the attempt  3 rule  4 fields at most  5 TTL s
+-- ARGV  1 its field  2 its text  3 rule  4 fields at most  5 TTL s
 -- Returns 1 where it is noted, 0 where the record is full (`more` then names the last one left out).
--- Guarantee: the same attempt noted again replaces itself.
+-- Guarantee: the same noted again replaces itself.
 
 local full = redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0
 if full then
