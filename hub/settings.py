@@ -230,7 +230,7 @@ class Demo(_Section, frozen=True):
     service_key: str = ""
     """An API key, one of `api_keys`, that the page for publishing events uses."""
     outbox_url: str = ""
-    """Where the stand-in mail relay lists what it took."""
+    """Where the stand-in mail relay lists what it took; beside it are the other stand-ins' `pushes` and `texts`."""
 
 
 class Settings(_Section, frozen=True):

@@ -35,6 +35,8 @@ class Child:
     environment: Mapping[str, str]
     grace_s: float = 25.0
     module: str = "hub"
+    after: asyncio.Event | None = None
+    """It is not started before this is set; None: at once."""
 
 
 class Supervisor:
@@ -60,6 +62,8 @@ class Supervisor:
         return self._exit_code
 
     async def _keep(self, child: Child) -> None:
+        if child.after is not None:
+            await self._first_of(child.after, self._stopping)
         failures = 0
         while not self._stopping.is_set():
             started_s = time.monotonic()
@@ -78,6 +82,13 @@ class Supervisor:
                 "a child process ended; starting it again", child=child.name, exit_code=code, wait_s=round(wait_s, 2)
             )
             await self._sleep(wait_s)
+
+    @staticmethod
+    async def _first_of(*events: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
     async def _sleep(self, wait_s: float) -> None:
         try:

@@ -1,7 +1,11 @@
 """`python -m channels.standins [--smtp-port N] [--http-port N]`: the stand-ins as a process of their own.
 
-Prints one JSON line, `{"smtp_url": …, "outbox_url": …}`, when it is ready, and serves until SIGINT or SIGTERM. With
-`--supervised` it prints nothing and ends, too, when its standard input closes: when who started it is gone.
+FCM and Twilio are on the HTTP port, beside the listings of what was taken: `/outbox`, `/pushes` and `/texts`. Of every
+text Twilio's callback is told that it was sent and has arrived.
+
+Prints one JSON line, `{"smtp_url": …, "http_url": …, "outbox_url": …}`, when it is ready, and serves until SIGINT or
+SIGTERM. With `--supervised` it prints nothing and ends, too, when its standard input closes: when who started it is
+gone.
 """
 
 from __future__ import annotations
@@ -15,15 +19,22 @@ import sys
 
 from aiohttp import web
 
+from channels.standins import outbox
+from channels.standins.fcm import FcmStandIn
 from channels.standins.mail_relay import HOST, MailRelay
-from channels.standins.outbox import application
+from channels.standins.twilio import TwilioStandIn
+
+_FATES = ("sent", "delivered")
 
 
 async def serve(*, smtp_port: int, http_port: int, supervised: bool) -> None:
-    """Run the relay and its listing until the process is told to stop."""
+    """Run all stand-ins until the process is told to stop."""
     stop = _told_to_stop(supervised=supervised)
+    fcm, twilio = FcmStandIn(), TwilioStandIn(fates=_FATES)
     async with MailRelay(port=smtp_port) as relay:
-        runner = web.AppRunner(application(relay.outbox), access_log=None, shutdown_timeout=1.0)
+        app = web.Application()
+        app.add_routes([*outbox.routes(relay.outbox), *fcm.routes(), *twilio.routes()])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             # A port that was given may be held for us, as is one of the hub's.
@@ -33,6 +44,7 @@ async def serve(*, smtp_port: int, http_port: int, supervised: bool) -> None:
             await stop.wait()
         finally:
             await runner.cleanup()
+            await twilio.fall_silent()
 
 
 def _told_to_stop(*, supervised: bool) -> asyncio.Event:
@@ -46,7 +58,9 @@ def _told_to_stop(*, supervised: bool) -> asyncio.Event:
 
 
 def _introduce(relay: MailRelay, *, http_port: int) -> None:
-    sys.stdout.write(json.dumps({"smtp_url": relay.url, "outbox_url": f"http://{HOST}:{http_port}/outbox"}) + "\n")
+    http_url = f"http://{HOST}:{http_port}"
+    urls = {"smtp_url": relay.url, "http_url": http_url, "outbox_url": f"{http_url}/outbox"}
+    sys.stdout.write(json.dumps(urls) + "\n")
     sys.stdout.flush()
 
 

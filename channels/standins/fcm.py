@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -48,11 +49,9 @@ class FcmStandIn(LoopbackServer):
         self.requests = 0
         """Calls that reached it, whatever became of them."""
 
-    def application(self) -> web.Application:
-        """Return its HTTP server."""
-        app = web.Application()
-        app.add_routes([web.post("/v1/projects/{project}/messages:send", self._send), web.get("/pushes", self._list)])
-        return app
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return FCM's route, and the listing."""
+        return web.post("/v1/projects/{project}/messages:send", self._send), web.get("/pushes", self._list)
 
     async def _send(self, request: web.Request) -> web.Response:
         self.requests += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -37,5 +38,11 @@ class LoopbackServer:
         return f"http://{HOST}:{self._port}"
 
     def application(self) -> web.Application:
-        """Return what it serves."""
+        """Return the server of it alone."""
+        app = web.Application()
+        app.add_routes(self.routes())
+        return app
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return what it serves. Those of different stand-ins get along on one server."""
         raise NotImplementedError

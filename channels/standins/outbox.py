@@ -7,6 +7,7 @@ one recipient's); `GET /outbox/<id>` one mail with its HTML and headers; `GET /o
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -63,6 +64,13 @@ class Outbox:
 
 
 def application(outbox: Outbox) -> web.Application:
+    """Return a server of an outbox's listing alone."""
+    app = web.Application()
+    app.add_routes(routes(outbox))
+    return app
+
+
+def routes(outbox: Outbox) -> Iterable[web.RouteDef]:
     """Return the HTTP listing of an outbox."""
 
     async def listing(request: web.Request) -> web.Response:
@@ -78,11 +86,7 @@ def application(outbox: Outbox) -> web.Application:
         headers = {"Content-Security-Policy": _HTML_POLICY}
         return web.Response(text=_part(_found(outbox, request), "html"), content_type="text/html", headers=headers)
 
-    app = web.Application()
-    app.add_routes(
-        [web.get("/outbox", listing), web.get("/outbox/{id}", one), web.get("/outbox/{id}/html", html)],
-    )
-    return app
+    return web.get("/outbox", listing), web.get("/outbox/{id}", one), web.get("/outbox/{id}/html", html)
 
 
 def _found(outbox: Outbox, request: web.Request) -> Taken:

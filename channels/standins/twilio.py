@@ -1,15 +1,19 @@
 """Twilio's Programmable Messaging on loopback: `POST /2010-04-01/Accounts/<sid>/Messages.json`, form and Basic auth.
 
 What it took is in `taken`, in memory, and in `GET /texts` for the demonstration. It fails when told to, and reports the
-fate of a message to its status callback, signed as Twilio does, when asked to (`report`).
+fate of a message to its status callback, signed as Twilio does: when asked to (`report`), or each of `fates` by itself.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import secrets
 import time
 from collections import deque
+from collections.abc import Iterable
+from types import TracebackType
 
 import aiohttp
 import msgspec
@@ -21,6 +25,9 @@ from channels.standins.loopback import LoopbackServer
 
 TEXTS_MAX = 1_000
 LISTED_MAX = 100
+ACCOUNT_SID = "AC" + "0" * 32
+AUTH_TOKEN = "stand-in"  # noqa: S105 - of an account that is none
+_CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 
 
 class SentText(msgspec.Struct, frozen=True):
@@ -45,21 +52,39 @@ def twilio_error(status: int, code: int, *, retry_after_s: float | None = None) 
 class TwilioStandIn(LoopbackServer):
     """The stand-in. Use it as `async with TwilioStandIn() as twilio:`; `twilio.url` is an account's `endpoint`."""
 
-    def __init__(self, *, port: int = 0, account_sid: str = "AC" + "0" * 32, auth_token: str = "stand-in") -> None:  # noqa: S107 - a stand-in's
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        account_sid: str = ACCOUNT_SID,
+        auth_token: str = AUTH_TOKEN,
+        fates: tuple[str, ...] = (),
+    ) -> None:
+        """Take `fates`: the statuses that the callback of each text is told, in order."""
         super().__init__(port=port)
         self.faults = HttpScript()
         self.taken: deque[SentText] = deque(maxlen=TEXTS_MAX)
         self.requests = 0
         self.account_sid = account_sid
         self.auth_token = auth_token
+        self._fates = fates
+        self._reports: set[asyncio.Task[None]] = set()
 
-    def application(self) -> web.Application:
-        """Return its HTTP server."""
-        app = web.Application()
-        app.add_routes(
-            [web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._send), web.get("/texts", self._list)]
-        )
-        return app
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        await self.fall_silent()
+
+    async def fall_silent(self) -> None:
+        """Give up the reports that are under way."""
+        for report in (reports := tuple(self._reports)):
+            report.cancel()
+        await asyncio.gather(*reports, return_exceptions=True)
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return Twilio's route, and the listing."""
+        return web.post("/2010-04-01/Accounts/{sid}/Messages.json", self._send), web.get("/texts", self._list)
 
     async def report(self, text: SentText, status: str, *, code: int | None = None) -> int:
         """Tell the status callback of a text what became of it; return the HTTP status of the answer."""
@@ -72,7 +97,7 @@ class TwilioStandIn(LoopbackServer):
         """Call a webhook with a good signature; return the HTTP status of the answer."""
         signature = RequestValidator(self.auth_token).compute_signature(url, form)
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(timeout=_CALLBACK_TIMEOUT) as session,
             session.post(url, data=form, headers={"X-Twilio-Signature": signature}) as answer,
         ):
             return answer.status
@@ -96,9 +121,18 @@ class TwilioStandIn(LoopbackServer):
             validity_s=int(str(form.get("ValidityPeriod", "0"))),
         )
         self.taken.append(text)
+        if text.callback and self._fates:
+            self._reports.add(report := asyncio.create_task(self._report_all(text)))
+            report.add_done_callback(self._reports.discard)
         if fault is not None and fault.drop is Drop.AFTER:
             return hang_up(request)
         return web.json_response({"sid": text.id, "status": "queued", "to": to, "body": text.body}, status=201)
+
+    async def _report_all(self, text: SentText) -> None:
+        # Who does not answer is not asked again: Twilio's own retries are no part of this.
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            for status in self._fates:
+                await self.report(text, status)
 
     async def _list(self, _: web.Request) -> web.Response:
         newest_first = [*self.taken][: -LISTED_MAX - 1 : -1]

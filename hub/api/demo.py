@@ -1,10 +1,11 @@
-"""The demonstration's sign-in and the outbox of its stand-in mail relay. Only `doorbell demo` mounts these."""
+"""The demonstration's sign-in, and what its stand-ins of providers took. Only `doorbell demo` mounts these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Literal
+from urllib.parse import urljoin
 
 import aiohttp
 import msgspec
@@ -42,7 +43,9 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 def demo_routes(*, tokens: Token, outbox_url: str, service_key: str | None = None) -> Iterable[web.RouteDef]:
-    """Return `POST /demo/session`, and `/demo/outbox` where a stand-in lists its mails at `outbox_url`.
+    """Return `POST /demo/session`, and where stand-ins list what they took at `outbox_url`, those listings.
+
+    Mails are in `/demo/outbox`; pushes and texts in `/demo/pushes` and `/demo/texts`, listed beside `outbox_url`.
 
     Anybody may become anybody: never mount these in production. `service_key` is a configured API key for the shop's
     backend; without it the backend gets a token, which `token.roles` must allow.
@@ -57,6 +60,9 @@ def demo_routes(*, tokens: Token, outbox_url: str, service_key: str | None = Non
 
     async def outbox(request: web.Request) -> web.Response:
         return await _relayed(outbox_url, content_type="application/json", query=request.query_string)
+
+    async def listing(request: web.Request) -> web.Response:
+        return await _relayed(urljoin(outbox_url, request.match_info["what"]), content_type="application/json")
 
     async def mail(request: web.Request) -> web.Response:
         mail_id = request.match_info["id"]
@@ -73,6 +79,7 @@ def demo_routes(*, tokens: Token, outbox_url: str, service_key: str | None = Non
     yield web.get("/orders/{order_id}", order)
     if outbox_url:
         yield web.get("/demo/outbox", outbox)
+        yield web.get("/demo/{what:pushes|texts}", listing)
         yield web.get(r"/demo/outbox/{id:[A-Za-z0-9_-]{1,64}}/html", mail)
 
 
@@ -95,8 +102,8 @@ async def _relayed(url: str, *, content_type: str, query: str = "") -> web.Respo
         ):
             body = await answer.content.read(_MAX_BYTES) if answer.content_length is None else await answer.read()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise OperationFailed(Failure.UNAVAILABLE, "the stand-in mail relay does not answer") from error
+        raise OperationFailed(Failure.UNAVAILABLE, "the stand-ins of the providers do not answer") from error
     if answer.status != HTTPStatus.OK:
-        raise OperationFailed(Failure.NOT_FOUND, "the stand-in mail relay has no such mail")
+        raise OperationFailed(Failure.NOT_FOUND, "the stand-ins of the providers have no such thing")
     headers = {"Content-Type": f"{content_type}; charset=utf-8", "Cache-Control": "no-store"}
     return web.Response(body=body, headers=headers)

@@ -1,13 +1,15 @@
-"""`doorbell demo`: all roles at once, on a private Redis, with a stand-in for the mail relay. Needs nothing else."""
+"""`doorbell demo`: all roles at once, on a private Redis, with stand-ins for the providers. Needs nothing else."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import msgspec
@@ -21,7 +23,9 @@ from hub.service.api_keys import make_api_key
 from hub.settings import Settings
 from hub.supervisor import Child, Supervisor
 
-_PEOPLE = Path(__file__).parents[1] / "web" / "scenario" / "people.json"
+_SCENARIO = Path(__file__).parents[1] / "web" / "scenario"
+_PEOPLE = _SCENARIO / "people.json"
+_DEVICES = _SCENARIO / "devices.json"
 _PLAYBOOK = Path(__file__).with_name("demo.toml")
 _READY_TIMEOUT_S = 30.0
 _ANY = "127.0.0.1:0"
@@ -31,10 +35,10 @@ _ANY = "127.0.0.1:0"
 async def demo(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -> int:
     """Run everything until `stopping`. Its Redis keeps what happened for the next time."""
     data_dir = Path(settings.data_dir)
-    with reserved_port(settings.listen) as listen, reserved_port(_ANY) as relay, reserved_port(_ANY) as outbox:
+    with reserved_port(settings.listen) as listen, reserved_port(_ANY) as relay, reserved_port(_ANY) as http:
         async with redis_of(settings) as redis_url:
             service = make_api_key("demo-shop")
-            town = _Town(url=f"http://{listen}", outbox_url=f"http://{outbox}/outbox", service_key=service.key)
+            town = _Town(url=f"http://{listen}", outbox_url=f"http://{http}/outbox", service_key=service.key)
             environment = {
                 **launch.environment,
                 "DOORBELL_REDIS_URL": redis_url,
@@ -47,11 +51,15 @@ async def demo(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -
                 "DOORBELL_SMTP__URL": f"smtp://{relay}",
                 # No mail of a demonstration may leave this machine, not even when the stand-in fails.
                 "DOORBELL_SMTP__RELAYS": "[]",
+                **_accounts(f"http://{http}"),
                 "DOORBELL_PLAYBOOK": settings.playbook or str(_PLAYBOOK),
                 "DOORBELL_TOKEN__HMAC_SECRET": settings.token.hmac_secret or _secret(data_dir),
                 METRICS_VARIABLE: str(fresh_metrics_dir(data_dir)),
             }
-            children = [*_roles(settings, environment, launch), _standins(launch, relay=relay, outbox=outbox)]
+            children = [
+                *_roles(settings, environment, launch, hub_ready=town.ready),
+                _standins(launch, relay=relay, http=http),
+            ]
             supervisor = Supervisor(children, on_end=partial(mark_dead, metrics_dir=environment[METRICS_VARIABLE]))
             return await _run(supervisor, town, stopping)
 
@@ -63,9 +71,14 @@ class _Town:
     url: str
     outbox_url: str
     service_key: str
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when people can come in."""
 
 
-def _roles(settings: Settings, environment: Mapping[str, str], launch: Launch) -> list[Child]:
+def _roles(
+    settings: Settings, environment: Mapping[str, str], launch: Launch, *, hub_ready: asyncio.Event
+) -> list[Child]:
+    """Return the hub, and what works behind it: that starts after it, so as not to slow it down."""
     roles = ["serve", "deliver"]
     if settings.kafka.bootstrap or settings.rabbitmq.url:
         roles.append("consume")
@@ -76,14 +89,26 @@ def _roles(settings: Settings, environment: Mapping[str, str], launch: Launch) -
             (*launch.config_arguments, role, "--supervised"),
             environment if role == "serve" else behind,
             grace_s=settings.gateway.drain_s + 10.0,
+            after=None if role == "serve" else hub_ready,
         )
         for role in roles
     ]
 
 
-def _standins(launch: Launch, *, relay: str, outbox: str) -> Child:
+def _accounts(url: str) -> dict[str, str]:
+    """Return the settings of accounts at the stand-ins' server, with room for the texts of whoever plays."""
+    twilio = {"account_sid": "AC" + "0" * 32, "auth_token": "stand-in", "sender": "Doorbell", "endpoint": url}
+    return {
+        "DOORBELL_PUSH__FCM": json.dumps([{"project_id": "demo", "endpoint": url}]),
+        "DOORBELL_SMS__TWILIO": json.dumps([twilio]),
+        "DOORBELL_SMS__PER_NUMBER_HOUR": "100",
+        "DOORBELL_SMS__PER_NUMBER_DAY": "1000",
+    }
+
+
+def _standins(launch: Launch, *, relay: str, http: str) -> Child:
     """Return what a shop has around it."""
-    ports = ("--smtp-port", _port_of(relay), "--http-port", _port_of(outbox))
+    ports = ("--smtp-port", _port_of(relay), "--http-port", _port_of(http))
     return Child("standins", (*ports, "--supervised"), launch.environment, module="channels.standins")
 
 
@@ -104,15 +129,23 @@ async def _run(supervisor: Supervisor, town: _Town, stopping: asyncio.Event) -> 
 
 async def _announce(town: _Town) -> None:
     """Wait until the hub serves, introduce the people of the town and print where everything is."""
-    async with asyncio.timeout(_READY_TIMEOUT_S):
-        for url in (f"{town.url}/health/ready", town.outbox_url):
-            while not await asyncio.to_thread(_answers, url):  # noqa: ASYNC110 - another process gets ready
-                await asyncio.sleep(0.02)
-        await asyncio.to_thread(_introduce_people, town)
-    pages = {"Shopper": "/", "Publish an event": "/publish", "Outbox of the mail relay": "/outbox"}
+    try:
+        async with asyncio.timeout(_READY_TIMEOUT_S):
+            await _until_it_answers(f"{town.url}/health/ready")
+            town.ready.set()
+            await _until_it_answers(town.outbox_url)
+            await asyncio.to_thread(_introduce_people, town)
+    finally:
+        town.ready.set()  # However slow the hub is: what works behind it waits for it by itself.
+    pages = {"Shopper": "/", "Publish an event": "/publish", "What went out": "/outbox"}
     documents = {"API": "/openapi.json", "Health": "/health/ready", "Metrics": "/metrics"}
     lines = [f"  {name:<26}{town.url}{path}" for name, path in {**pages, **documents}.items()]
     print("Doorbell is running:", *lines, "Ctrl-C stops it.", sep="\n", flush=True)  # noqa: T201 - it talks to a person
+
+
+async def _until_it_answers(url: str) -> None:
+    while not await asyncio.to_thread(_answers, url):  # noqa: ASYNC110 - another process gets ready
+        await asyncio.sleep(0.02)
 
 
 # The standard library's client: importing a better one would take as long as all of this.
@@ -128,10 +161,17 @@ def _answers(url: str) -> bool:
 
 def _introduce_people(town: _Town) -> None:
     """Tell the hub who lives in the town, as a shop's backend would."""
-    headers = {"Authorization": f"Bearer {town.service_key}", "Content-Type": "application/cloudevents-batch+json"}
-    request = Request(f"{town.url}/v1/events", data=_PEOPLE.read_bytes(), headers=headers)  # noqa: S310 - as above
-    with urlopen(request, timeout=10.0):  # noqa: S310 - as above
-        return
+    batch = "application/cloudevents-batch+json"
+    _post(f"{town.url}/v1/events", _PEOPLE.read_bytes(), token=town.service_key, content_type=batch)
+    for device in json.loads(_DEVICES.read_bytes()):
+        signed_in = _post(f"{town.url}/demo/session", json.dumps({"user": device.pop("user")}).encode())
+        _post(f"{town.url}/v1/devices", json.dumps(device).encode(), token=signed_in["token"])
+
+
+def _post(url: str, body: bytes, *, token: str = "", content_type: str = "application/json") -> Any:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
+    with urlopen(Request(url, data=body, headers=headers), timeout=10.0) as answer:  # noqa: S310 - as above
+        return json.load(answer)
 
 
 def _secret(data_dir: Path) -> str:

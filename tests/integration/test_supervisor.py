@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -62,6 +63,29 @@ async def test_a_child_that_is_killed_is_started_again(program: Callable[[str, s
         os.kill(first, signal.SIGKILL)
         await until(lambda: supervisor.pids["patient"] != first)
         assert psutil.pid_exists(supervisor.pids["patient"])
+
+
+async def test_a_child_that_waits_for_something_is_started_when_it_has_come(
+    program: Callable[[str, str], Child],
+) -> None:
+    come = asyncio.Event()
+    late = replace(program("late", PATIENT), after=come)
+    supervisor = Supervisor([program("first", PATIENT), late])
+    task = asyncio.create_task(supervisor.run())
+    await until(lambda: "first" in supervisor.pids)
+    assert "late" not in supervisor.pids
+    come.set()
+    await until(lambda: "late" in supervisor.pids)
+    supervisor.stop()
+    assert await task == 0
+
+
+async def test_a_child_that_still_waits_is_not_started_by_stopping(program: Callable[[str, str], Child]) -> None:
+    supervisor = Supervisor([replace(program("late", PATIENT), after=asyncio.Event())])
+    task = asyncio.create_task(supervisor.run())
+    supervisor.stop()
+    assert await task == 0
+    assert supervisor.pids == {}
 
 
 async def test_stopping_ends_every_child(program: Callable[[str, str], Child]) -> None:

@@ -8,7 +8,7 @@ import pytest_asyncio
 from channels.channel import Committing
 from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
-from hub.domain.channels import EMAIL, PUSH
+from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.ids import TemplateName, UserId
 from hub.domain.notifications import EntryState, Lane, Notification, Step
 from hub.domain.people import Person, tombstone
@@ -76,9 +76,10 @@ async def test_a_person_without_a_mailbox_is_skipped(shop: Shop, email: str | No
 
 
 async def test_a_step_over_a_channel_that_is_not_there_goes_to_the_next_at_once(shop: Shop) -> None:
-    notification = await shop.notifies(ladder=(Step(PUSH), Step(EMAIL, after_s=600.0)))
+    ladder = (Step(PUSH), Step(SMS, after_s=600.0), Step(EMAIL, after_s=600.0))
+    notification = await shop.notifies(ladder=ladder)
     await shop.delivers()
-    assert await shop.outcomes(notification) == ["skipped", "delivered"]
+    assert await shop.outcomes(notification) == ["skipped", "skipped", "delivered"]
 
 
 async def test_the_next_step_waits_after_a_delivery_and_ends_when_it_is_seen(shop: Shop) -> None:

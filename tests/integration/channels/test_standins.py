@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from channels.standins.mail_relay import MailRelay
 from channels.standins.outbox import Outbox, application
+from channels.standins.twilio import ACCOUNT_SID, AUTH_TOKEN, TwilioStandIn
 
 Client: TypeAlias = TestClient[aiohttp.web.Request, aiohttp.web.Application]
 MAIL = b"""From: Shop <no-reply@shop.example>\r
@@ -123,6 +124,46 @@ async def test_the_process_serves_until_it_is_told_to_stop() -> None:
         assert (await answer.json())["total"] == 1
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
+
+
+async def test_the_process_stands_in_for_fcm_and_twilio_too() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "channels.standins", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    url = json.loads(await process.stdout.readline())["http_url"]
+    push = {"message": {"token": "t-1", "notification": {"title": "Hello", "body": "there"}}}
+    text = {"To": "+4915112345678", "From": "Shop", "Body": "Hello"}
+    account = aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        await session.post(f"{url}/v1/projects/demo/messages:send", json=push)
+        messages = f"{url}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
+        await session.post(messages, data=text, headers={"Authorization": account})
+        pushes = await (await session.get(f"{url}/pushes")).json()
+        texts = await (await session.get(f"{url}/texts")).json()
+    assert [(each["to"], each["message"]["notification"]["title"]) for each in pushes["pushes"]] == [("t-1", "Hello")]
+    assert [(each["to"], each["body"]) for each in texts["texts"]] == [("+4915112345678", "Hello")]
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+
+
+async def test_the_callback_of_a_text_is_told_its_fates_in_order() -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def callback(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        told.put_nowait(str((await request.post())["MessageStatus"]))
+        return aiohttp.web.Response(status=204)
+
+    app = aiohttp.web.Application()
+    app.add_routes([aiohttp.web.post("/status", callback)])
+    async with TestServer(app) as hub, TwilioStandIn(fates=("sent", "delivered")) as twilio:
+        text = {"To": "+4915112345678", "From": "Shop", "StatusCallback": str(hub.make_url("/status"))}
+        account = aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)
+        messages = f"{twilio.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages.json"
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            await session.post(messages, data=text, headers={"Authorization": account})
+        async with asyncio.timeout(10):
+            assert [await told.get(), await told.get()] == ["sent", "delivered"]
 
 
 async def test_a_supervised_process_ends_with_who_started_it() -> None:

@@ -44,7 +44,11 @@ async def outbox() -> AsyncIterator[str]:
         return web.Response(text="<script>alert(1)</script>", content_type="text/html")
 
     app = web.Application()
-    app.add_routes([web.get("/outbox", listing), web.get("/outbox/1/html", html)])
+
+    async def pushes(_: web.Request) -> web.Response:
+        return web.json_response({"pushes": []})
+
+    app.add_routes([web.get("/outbox", listing), web.get("/outbox/1/html", html), web.get("/pushes", pushes)])
     async with TestServer(app) as server:
         yield str(server.make_url("/outbox"))
 
@@ -130,6 +134,12 @@ async def test_nobody_else_signs_in(client: Client, wish: dict[str, str]) -> Non
 async def test_the_outbox_is_relayed(client: Client) -> None:
     answer = await client.get("/demo/outbox?to=ana@doorbell.example")
     assert await answer.json() == {"messages": [{"id": "1"}], "to": "ana@doorbell.example"}
+
+
+async def test_what_stands_beside_the_outbox_is_relayed_too(client: Client) -> None:
+    assert await (await client.get("/demo/pushes")).json() == {"pushes": []}
+    assert (await client.get("/demo/texts")).status == 404
+    assert (await client.get("/demo/secrets")).status == 404
 
 
 async def test_a_mail_is_shown_where_nothing_of_it_can_run(client: Client) -> None:

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from hub.domain.channels import EMAIL
+from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.contexts import variables_of
 from hub.domain.decisions import Aggregate, AggregateKind, Decision, Erase, Link, Outcome, Precedent
 from hub.domain.dispatch import Touch, made_up_for, touches
@@ -259,7 +259,7 @@ def test_a_failed_payment_is_critical_and_quick() -> None:
     (notification,) = world.tell(STORY[2]).notifications
 
     assert (notification.lane, notification.category, notification.user) == (Lane.CRITICAL, "payments", "mia")
-    assert notification.ladder == (Step(EMAIL, 15.0),)
+    assert notification.ladder == (Step(PUSH, 5.0), Step(SMS, 120.0), Step(EMAIL, 900.0))
     assert notification.context["reason"] == "card declined"
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from hub.domain.channels import BUILT_IN, EMAIL, SMS, Channel
+from hub.domain.channels import BUILT_IN, EMAIL, PUSH, SMS, Channel
 from hub.domain.contexts import TEMPLATES, sample_context, variables_of
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
@@ -61,7 +61,7 @@ def test_own_defaults_hold_for_every_rule_that_does_not_say_otherwise() -> None:
 
     assert rule(playbook, "order-placed").ladder == ()
     assert rule(playbook, "order-placed").expires_s is None
-    assert rule(playbook, "payment-failed").ladder == (Step(EMAIL, 15.0),)
+    assert rule(playbook, "payment-failed").ladder == (Step(PUSH, 5.0), Step(SMS, 120.0), Step(EMAIL, 900.0))
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_with_what_to_write() -> None:
