@@ -14,6 +14,7 @@ from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
 from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
+from hub.service.mail_reports import MailReports
 from hub.service.signing import Signer
 from hub.settings import Settings
 from hub.store.clock import unix_ms
@@ -30,6 +31,7 @@ from hub.store.opening import open_server
 from hub.store.parked import Parked
 from hub.store.presence import Presence
 from hub.store.records import Records
+from hub.store.return_paths import ReturnPaths
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
@@ -58,6 +60,7 @@ class Stores:
     dead_letters: DeadLetters
     idempotency: Idempotency
     suppressions: Suppressions
+    return_paths: ReturnPaths
     devices: Devices
     velocity: Velocity
     presence: Presence
@@ -104,7 +107,8 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         parked=Parked(server, scripts, keys),
         dead_letters=dead_letters,
         idempotency=Idempotency(server, scripts, keys),
-        suppressions=Suppressions(server, keys),
+        suppressions=Suppressions(server, scripts, keys),
+        return_paths=ReturnPaths(server, keys),
         devices=Devices(server, scripts, keys),
         velocity=Velocity(scripts, keys),
         presence=Presence(scripts, keys, namespaces, ttl_s=settings.gateway.presence_ttl_s),
@@ -137,6 +141,18 @@ def build_signer(settings: Settings) -> Signer | None:
     """Return what signs callbacks and links, None where there is no secret for it."""
     secret = settings.signing_secret or settings.token.hmac_secret
     return Signer(secret) if secret else None
+
+
+def build_mail_reports(settings: Settings, stores: Stores) -> MailReports:
+    """Return what heeds bounces and complaints."""
+    return MailReports(
+        signer=build_signer(settings),
+        records=stores.records,
+        suppressions=stores.suppressions,
+        paths=stores.return_paths,
+        windows=stores.velocity,
+        clock=unix_ms,
+    )
 
 
 def build_ingest_alone(settings: Settings, stores: Stores) -> Ingest:

@@ -29,7 +29,9 @@ CONFIG_VARIABLE = "DOORBELL_CONFIG"
 ENVIRONMENT = "environment"
 # Kubernetes announces a Service called `doorbell` with variables of these names; they are no settings.
 _NOT_OURS = re.compile(r"DOORBELL_(CONFIG$|SERVICE_|PORT$|PORT_)")
-_SECRET_KEYS = frozenset({"hmac_secret", "auth_token", "signing_secret", "sasl_password", "sha256", "service_key"})
+_SECRET_KEYS = frozenset(
+    {"hmac_secret", "auth_token", "signing_secret", "webhook_secret", "sasl_password", "sha256", "service_key"}
+)
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 

@@ -81,7 +81,21 @@ _Finding = tuple[str, object, str]
 
 def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake]:
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
-    for part in (_addresses, _redis, _ranges, _gateway, _token, _brokers, _smtp, _push, _sms, _words, _names, _files):
+    for part in (
+        _addresses,
+        _redis,
+        _ranges,
+        _gateway,
+        _token,
+        _brokers,
+        _relays,
+        _mail,
+        _push,
+        _sms,
+        _words,
+        _names,
+        _files,
+    ):
         for key, value, advice in part(settings):
             yield Mistake(file(key), key, without_password(repr(value)), advice)
 
@@ -180,7 +194,7 @@ def _brokers(settings: Settings) -> Iterator[_Finding]:
         yield "kafka.topics", kafka.topics, "write at least one topic"
 
 
-def _smtp(settings: Settings) -> Iterator[_Finding]:
+def _relays(settings: Settings) -> Iterator[_Finding]:
     names = {"smtp"} if settings.smtp.url else set[str]()
     for index, relay in enumerate(settings.smtp.relays):
         key = f"smtp.relays[{index}]"
@@ -196,6 +210,16 @@ def _smtp(settings: Settings) -> Iterator[_Finding]:
                 yield f"{key}.{field}", getattr(relay, field), f"write a number from {low:g} to {high:g}"
         if relay.timeout_s >= settings.delivery.lease_s:
             yield f"{key}.timeout_s", relay.timeout_s, _MAIL_LEASE
+
+
+def _mail(settings: Settings) -> Iterator[_Finding]:
+    if settings.smtp.reports_listen:
+        try:
+            parse_address(settings.smtp.reports_listen)
+        except ValueError:
+            yield "smtp.reports_listen", settings.smtp.reports_listen, "write host:port, such as 127.0.0.1:8024"
+    if settings.smtp.webhook_secret and len(settings.smtp.webhook_secret.encode()) < MIN_SECRET_BYTES:
+        yield "smtp.webhook_secret", REDACTED, f"write at least {MIN_SECRET_BYTES} random bytes"
     low, high = _BOUNDS["smtp.per_domain_second"]
     for domain, bound in settings.smtp.domains.items():
         if not domain.isascii() or "." not in domain or not low <= bound <= high:

@@ -54,6 +54,11 @@ PROVIDER_OPEN = Gauge(
 WEBHOOKS = Counter(
     "doorbell_webhooks", "Calls of providers, by what became of them (taken, unknown, refused)", ["provider", "outcome"]
 )
+MAIL_REPORTS = Counter(
+    "doorbell_mail_reports",
+    "Reports about mails, by kind (bounce, complaint) and what came of them (suppressed, counted, noted, unknown)",
+    ["kind", "outcome"],
+)
 SMS_HELD_BACK = Counter("doorbell_sms_held_back", "Texts not sent because too many had been, by bound", ["bound"])
 QUEUE_DEPTH = Gauge("doorbell_queue_jobs", "Jobs waiting, by lane", ["lane"], multiprocess_mode="max")
 CONNECTIONS = Gauge("doorbell_connections", "Open client connections", ["transport"], multiprocess_mode="livesum")

@@ -101,6 +101,12 @@ class Smtp(_Section, frozen=True):
     """Mails a second to one domain at most, from each worker; 0: no bound."""
     domains: dict[str, float] = {}
     """Another bound for a domain: `{ "gmail.com" = 20.0 }`."""
+    return_path: str = ""
+    """The mailbox that bounces come back to, each to an address of its own (`bounces+…@`). Empty: the sender's."""
+    reports_listen: str = ""
+    """`host:port` where `doorbell deliver` takes bounces and complaints by LMTP; empty: nowhere."""
+    webhook_secret: str = ""
+    """Checks the signatures of `POST /v1/webhooks/mail`; empty: there is no such path."""
 
     @property
     def all_relays(self) -> tuple[SmtpRelay, ...]:

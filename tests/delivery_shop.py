@@ -19,6 +19,8 @@ from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person, encode_person
 from hub.domain.topics import Namespaces
+from hub.service.mail_marks import Marks
+from hub.service.signing import Signer
 from hub.settings import Delivery, Smtp
 from hub.store.clock import unix_ms
 from hub.store.dead_letters import DeadLetters
@@ -27,6 +29,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.records import Attempt, Records
+from hub.store.return_paths import ReturnPaths
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
@@ -36,6 +39,8 @@ ZOE = UserId("zoe")
 MAILBOX = "zoe@example.com"
 BY_EMAIL = (Step(EMAIL),)
 WINDOW_S = 3_600
+SECRET = "a secret that is known to nobody"
+SIGNER = Signer(SECRET)
 DELIVERY = Delivery(lease_s=2.0, max_attempts=3, backoff_first_s=0.05, backoff_max_s=0.05)
 _renderer = Renderer()
 
@@ -58,7 +63,9 @@ class Shop:
         self.jobs = Jobs(server, scripts, keys, self.dead_letters, self.records, shards=2, dedupe_window_s=WINDOW_S)
         self.inbox = Inbox(server, scripts, keys, Namespaces(), size=50, dedupe_window_s=WINDOW_S)
         self.documents = Documents(server, scripts, keys, ttl_s=WINDOW_S)
-        self.suppressions = Suppressions(server, keys)
+        self.suppressions = Suppressions(server, scripts, keys)
+        self.return_paths = ReturnPaths(server, keys)
+        self.marks = Marks(SIGNER, mailbox="", paths=self.return_paths, clock=unix_ms)
         self._numbers = itertools.count()
 
     async def knows(self, person: Person) -> None:
@@ -118,7 +125,7 @@ class Shop:
     ) -> AsyncIterator[None]:
         smtp = Smtp(url=self.relay.url, pool_size=4, timeout_s=1.0)
         stop = asyncio.Event()
-        async with open_email(smtp, Tools(_renderer, "https://shop.example", "en")) as email:
+        async with open_email(smtp, Tools(_renderer, "https://shop.example", "en"), marking=self.marks) as email:
             chosen = channels if channels is not None else {EMAIL: email}
             task = asyncio.create_task(self.runner(chosen, settings).run(stop, drain_s=drain_s))
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from channels.channel import Committing
 from channels.email.address import Sender, mailbox
@@ -10,10 +11,24 @@ from channels.email.domains import DomainPaces
 from channels.email.message import Mail, build
 from channels.providers import Providers
 from hub.domain.channels import EMAIL
+from hub.domain.ids import NotificationId, UserId
 from hub.domain.links import whole_link
+from hub.domain.mail_reports import MARK_HEADER
 from hub.domain.notifications import Notification
 from hub.domain.people import Person
 from templates.renderer import Renderer
+
+
+class Marking(Protocol):
+    """What makes reports about mails recognizable (`hub.service.mail_marks.Marks`)."""
+
+    def mark(self, notification: NotificationId, user: UserId, *, address: str) -> str:
+        """Return the mark of a mail, empty where there is none."""
+        ...
+
+    async def return_path(self, notification: NotificationId, user: UserId, *, address: str) -> str:
+        """Return where the bounces of a mail go, empty: to its sender. Raises StoreUnavailable."""
+        ...
 
 
 class EmailChannel:
@@ -30,6 +45,7 @@ class EmailChannel:
         providers: Providers[Mail],
         *,
         domains: DomainPaces,
+        marking: Marking,
         renderer: Renderer,
         sender: Sender,
         public_url: str,
@@ -37,6 +53,7 @@ class EmailChannel:
         clock: Callable[[], int],
     ) -> None:
         """Take `public_url`, where the links of mails lead, and `clock`, Unix ms."""
+        self._marking = marking
         self.providers = providers
         self._domains = domains
         self._renderer = renderer
@@ -52,13 +69,14 @@ class EmailChannel:
     async def send(self, notification: Notification, person: Person, *, address: str, committing: Committing) -> str:
         """Send the mail of a notification; return the relay that has taken it and its words.
 
-        Raises the delivery errors, and TemplateError where there is no text that could be sent.
+        Raises the delivery errors, TemplateError where there is no text that could be sent, and StoreUnavailable.
         """
-        mail = self.mail(notification, person, address=address)
+        return_path = await self._marking.return_path(notification.id, person.user, address=address)
+        mail = self.mail(notification, person, address=address, return_path=return_path)
         await self._domains.take(address, notification.lane)
         return await self.providers.send(mail, lane=notification.lane, committing=committing)
 
-    def mail(self, notification: Notification, person: Person, *, address: str) -> Mail:
+    def mail(self, notification: Notification, person: Person, *, address: str, return_path: str = "") -> Mail:
         """Return the mail that `send` would hand over."""
         context = {
             **notification.context,
@@ -68,4 +86,13 @@ class EmailChannel:
         }
         locale = person.locale or self._default_locale
         text = self._renderer.email(notification.template, locale, person.time_zone or "UTC", context)
-        return build(notification.id, text, sender=self._sender, recipient=address, at_ms=self._clock())
+        mark = self._marking.mark(notification.id, person.user, address=address)
+        return build(
+            notification.id,
+            text,
+            sender=self._sender,
+            recipient=address,
+            at_ms=self._clock(),
+            more={MARK_HEADER: mark} if mark else {},
+            return_path=return_path,
+        )

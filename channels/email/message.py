@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from base64 import encodebytes
+from collections.abc import Mapping
 from email.utils import formatdate
+from types import MappingProxyType
 
 import msgspec
 
@@ -20,6 +22,7 @@ from templates.texts import EmailText
 
 # Base64 has no underscore and no line that begins with two hyphens, so no body can hold it.
 _BOUNDARY = "=_alternative"
+_NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -39,8 +42,19 @@ def message_id(notification: NotificationId, sender: Sender) -> str:
     return f"<{notification}@{sender.domain}>"
 
 
-def build(notification: NotificationId, text: EmailText, *, sender: Sender, recipient: str, at_ms: int) -> Mail:
+def build(
+    notification: NotificationId,
+    text: EmailText,
+    *,
+    sender: Sender,
+    recipient: str,
+    at_ms: int,
+    more: Mapping[str, str] = _NOTHING_MORE,
+    return_path: str = "",
+) -> Mail:
     """Return the mail for a recipient in SMTP's form (`channels.email.address.mailbox`).
+
+    `more` are further headers; `return_path` is where bounces go, the sender's mailbox unless given.
 
     Raises:
         PermanentDeliveryError: the built head does not hold exactly the headers that were meant.
@@ -54,6 +68,7 @@ def build(notification: NotificationId, text: EmailText, *, sender: Sender, reci
         "Message-ID": identity,
         # RFC 3834: no vacation notices to us, please.
         "Auto-Submitted": "auto-generated",
+        **more,
         "MIME-Version": "1.0",
         "Content-Type": f'multipart/alternative; boundary="{_BOUNDARY}"',
     }
@@ -61,7 +76,7 @@ def build(notification: NotificationId, text: EmailText, *, sender: Sender, reci
     if list(names(head)) != list(headers):
         raise PermanentDeliveryError("a value broke out of its header")
     body = b"".join((_part("plain", text.text), _part("html", text.html), f"--{_BOUNDARY}--\r\n".encode()))
-    return Mail(sender.mailbox, recipient, head + b"\r\n" + body, identity)
+    return Mail(return_path or sender.mailbox, recipient, head + b"\r\n" + body, identity)
 
 
 def _part(subtype: str, text: str) -> bytes:

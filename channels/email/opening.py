@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from channels.breaker import Breaker
 from channels.email.address import sender
-from channels.email.channel import EmailChannel
+from channels.email.channel import EmailChannel, Marking
 from channels.email.domains import DomainPaces
 from channels.email.provider import open_relay
 from channels.email.relay import relay
@@ -22,7 +22,12 @@ from hub.store.clock import unix_ms
 
 @asynccontextmanager
 async def open_email(
-    settings: Smtp, tools: Tools, *, tls: ssl.SSLContext | None = None, clock: Callable[[], int] = unix_ms
+    settings: Smtp,
+    tools: Tools,
+    *,
+    marking: Marking,
+    tls: ssl.SSLContext | None = None,
+    clock: Callable[[], int] = unix_ms,
 ) -> AsyncIterator[EmailChannel]:
     """Yield the channel that `settings` describe, one relay at least. Connects when first used.
 
@@ -40,6 +45,7 @@ async def open_email(
         yield EmailChannel(
             Providers(lines),
             domains=DomainPaces(settings.per_domain_second, settings.domains),
+            marking=marking,
             renderer=tools.renderer,
             sender=own,
             public_url=tools.public_url,

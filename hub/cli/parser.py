@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_credentials(commands)
     _add_dead_letters(commands)
     _add_playbook(commands)
+    _add_suppressions(commands)
     _add_templates(commands)
     return parser
 
@@ -84,6 +85,17 @@ def _add_playbook(commands: _Commands[argparse.ArgumentParser]) -> None:
     explain.add_argument("event", type=Path, metavar="EVENT.json", help="a CloudEvent in structured mode")
     explain.add_argument("--live", action="store_true", help="by what the hub knows now, not by what usually is")
     explain.set_defaults(run="hub.cli.playbook:explain")
+
+
+def _add_suppressions(commands: _Commands[argparse.ArgumentParser]) -> None:
+    actions = _group(commands, "suppressions", "look at the addresses that are not written to, or let one be again")
+    listing = actions.add_parser("list", help="list them, the newest first; the addresses themselves are not kept")
+    listing.add_argument("--limit", type=int, default=50)
+    listing.set_defaults(run="hub.cli.suppressions:show_list")
+    remove = actions.add_parser("remove", help="let addresses be written to again")
+    remove.add_argument("addresses", nargs="+", metavar="ADDRESS", help="an address, or the id of a line of the list")
+    remove.add_argument("--channel", default="email", help="of addresses: email or sms (default: email)")
+    remove.set_defaults(run="hub.cli.suppressions:remove")
 
 
 def _add_templates(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -9,20 +9,25 @@ from functools import partial
 
 from channels.channel import DeliveryChannel
 from channels.email.opening import open_email
+from channels.email.reports_door import reports_door
 from channels.push.opening import open_push
 from channels.registry import Tools, open_registered
 from channels.sms.channel import SmsChannel
 from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
 from hub.api.webhooks import TWILIO_PATH
-from hub.app import Stores, build_renderer, build_signer, open_stores
+from hub.app import Stores, build_mail_reports, build_renderer, build_signer, open_stores
+from hub.config_checks import parse_address
 from hub.domain.channels import EMAIL, PUSH, SMS, Channel
 from hub.observe import logger
 from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
+from hub.roles.listening import cannot_listen
 from hub.roles.state import redis_of
+from hub.service.mail_marks import Marks
 from hub.service.sms_receipts import receipt_name
 from hub.settings import Settings
+from hub.store.clock import unix_ms
 
 _log = logger(__name__)
 
@@ -33,6 +38,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
         redis_of(settings) as url,
         open_stores(settings, url) as stores,
         open_channels(settings, stores) as channels,
+        _reports_door(settings, stores),
         admin_server(
             settings.admin_listen, {"redis": redis_check(stores.server)}, metrics_dir=launch.metrics_dir
         ) as health,
@@ -63,7 +69,9 @@ async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Map
     async with AsyncExitStack() as stack:
         channels = await stack.enter_async_context(open_registered(settings.channels, tools))
         if settings.smtp.all_relays:
-            channels[EMAIL] = await stack.enter_async_context(open_email(settings.smtp, tools))
+            channels[EMAIL] = await stack.enter_async_context(
+                open_email(settings.smtp, tools, marking=_marks(settings, stores))
+            )
         else:
             _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
         if settings.push.fcm:
@@ -73,6 +81,30 @@ async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Map
         if settings.sms.twilio:
             channels[SMS] = await stack.enter_async_context(_open_sms(settings, tools, stores))
         yield channels
+
+
+def _marks(settings: Settings, stores: Stores) -> Marks:
+    signer = build_signer(settings)
+    if signer is None:
+        _log.warning("bounces prove nothing without a secret to sign mails with", key="signing_secret")
+    return Marks(signer, mailbox=settings.smtp.return_path, paths=stores.return_paths, clock=unix_ms)
+
+
+@asynccontextmanager
+async def _reports_door(settings: Settings, stores: Stores) -> AsyncIterator[None]:
+    """Take bounces and complaints where that is configured. Raises ConfigurationError where it cannot be listened."""
+    listen = settings.smtp.reports_listen
+    if not listen:
+        yield
+        return
+    host, port = parse_address(listen)
+    async with AsyncExitStack() as stack:
+        try:
+            bound = await stack.enter_async_context(reports_door(host, port, build_mail_reports(settings, stores)))
+        except OSError as error:
+            raise cannot_listen(listen, error, key="smtp.reports_listen") from error
+        _log.info("taking_mail_reports", on=f"{host}:{bound}")
+        yield
 
 
 def _open_sms(settings: Settings, tools: Tools, stores: Stores) -> AbstractAsyncContextManager[SmsChannel]:

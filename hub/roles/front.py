@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hub.api.health import Check
-from hub.app import Stores, known_channels
+from hub.app import Stores, build_mail_reports, known_channels
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
@@ -23,6 +23,7 @@ from hub.service.inbox import InboxService
 from hub.service.ingest import Ingest
 from hub.service.installation import Installation
 from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
+from hub.service.mail_intake import MailIntake
 from hub.service.notifications import Notifications
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
@@ -31,6 +32,7 @@ from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
 from hub.service.rpc import Rpc
 from hub.service.service_topics import ServiceTopics
+from hub.service.suppression_list import SuppressionList
 from hub.service.tokens import Keys, TokenVerifier
 from hub.settings import Settings, Token
 from templates.renderer import Renderer
@@ -104,6 +106,8 @@ def build_front(
         Attendances(stores.presence, for_services),
         PeoplesConnections(stores.directives, for_services),
         Installation(stores.workers),
+        MailIntake(build_mail_reports(settings, stores)),
+        SuppressionList(stores.suppressions),
     )
     operations = Operations(
         [operation for service in services for operation in service.operations()],

@@ -29,7 +29,7 @@ def reserved_port(listen: str) -> Iterator[str]:
         yield f"[{host}]:{bound}" if family == socket.AF_INET6 else f"{host}:{bound}"
 
 
-def cannot_listen(listen: str, error: OSError) -> ConfigurationError:
-    """Return the error for an address that cannot be listened on."""
+def cannot_listen(listen: str, error: OSError, *, key: str = "listen") -> ConfigurationError:
+    """Return the error for an address that cannot be listened on; `key` is the setting that it comes from."""
     advice = f"cannot be listened on ({error.strerror or error}); write another host:port"
-    return ConfigurationError([Mistake("settings", "listen", listen, advice)])
+    return ConfigurationError([Mistake("settings", key, listen, advice)])

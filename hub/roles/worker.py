@@ -15,10 +15,11 @@ from hub.api.asyncapi import asyncapi_document
 from hub.api.demo import demo_routes
 from hub.api.documents import document_routes
 from hub.api.health import Check, Health
+from hub.api.mail_webhook import mail_routes
 from hub.api.openapi import openapi_document
 from hub.api.pages import page_routes
 from hub.api.webhooks import twilio_routes
-from hub.app import Stores, build_effects, build_ingest, build_renderer, build_signer, open_stores
+from hub.app import Stores, build_effects, build_ingest, build_mail_reports, build_renderer, build_signer, open_stores
 from hub.config_checks import parse_address
 from hub.gateway.gateway import Gateway
 from hub.gateway.handshake import PATH
@@ -118,6 +119,7 @@ def _app(
             web.get(PATH, gateway.upgrade_from_http),
             web.route("*", STREAM_PATH, gateway.stream_from_http),
             *_webhooks(settings, stores),
+            *_mail_webhook(settings, stores),
             *_demo(settings),
         ],
         metrics_dir=metrics_dir,
@@ -145,6 +147,12 @@ def _webhooks(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
     receipts = SmsReceipts(signer=signer, records=stores.records, suppressions=stores.suppressions, clock=unix_ms)
     tokens = {account.name: account.auth_token for account in settings.sms.twilio}
     return twilio_routes(tokens, public_url=settings.public_url, receipts=receipts)
+
+
+def _mail_webhook(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
+    if not settings.smtp.webhook_secret:
+        return ()
+    return mail_routes(settings.smtp.webhook_secret, build_mail_reports(settings, stores), clock=unix_ms)
 
 
 def _demo(settings: Settings) -> Iterable[web.RouteDef]:

@@ -47,8 +47,8 @@ class SuppressionList(Protocol):
         """Write to an address no more."""
         ...
 
-    async def remove(self, channel: str, address: str) -> None:
-        """Let an address be written to again."""
+    async def remove(self, channel: str, address: str) -> bool:
+        """Let an address be written to again; say whether it was suppressed."""
         ...
 
 

@@ -16,7 +16,23 @@ from hub.domain.ids import EffectId, JobId, NotificationId, OrderId, Topic, User
 from hub.domain.notifications import Lane
 from hub.domain.topics import INBOX
 
-_OTHER_TAGS = frozenset({"user", "topic", "parked", "due", "dead", "idem", "probe", "workers", "device", "velocity"})
+_OTHER_TAGS = frozenset(
+    {
+        "user",
+        "topic",
+        "parked",
+        "due",
+        "dead",
+        "idem",
+        "probe",
+        "workers",
+        "device",
+        "velocity",
+        "suppressions",
+        "suppressed",
+        "mailed",
+    }
+)
 """First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
 
 
@@ -138,6 +154,14 @@ class Keys:
     def suppression(self, channel: str, digest: str) -> str:
         """String with a TTL: why an address, known by its digest, is not written to."""
         return self._tagged(f"suppressed:{channel}:{digest}", "why")
+
+    def suppressions(self, part: str) -> str:
+        """One of the structures about all suppressions: index."""
+        return self._tagged("suppressions", part)
+
+    def return_path(self, notification: NotificationId) -> str:
+        """String with a TTL: whom the mail of a notification went to."""
+        return self._tagged(f"mailed:{notification}", "to")
 
     def idempotency(self, caller: str, key: str) -> str:
         """Hash with a TTL: the claim on an Idempotency-Key, and the answer given."""

@@ -30,11 +30,13 @@ from hub.service.failures import FAILURES, Failure
 from hub.service.histories import Histories
 from hub.service.inbox import InboxService
 from hub.service.installation import Installation
+from hub.service.mail_intake import MailIntake
 from hub.service.notifications import Notifications
 from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
+from hub.service.suppression_list import SuppressionList
 from hub.settings import ApiKey, Fcm, Settings, SmtpRelay, Twilio
 from hub.store.keys import Keys
 
@@ -244,7 +246,14 @@ ARGUMENTS: dict[str, Any] = {
     "window": 0,
     "topic": Topic("TOPIC"),
 }
-PARTS = {"inbox": "entries", "jobs": "due", "dead_letters": "index", "presence": "expiry", "workers": "alive"}
+PARTS = {
+    "inbox": "entries",
+    "jobs": "due",
+    "dead_letters": "index",
+    "presence": "expiry",
+    "suppressions": "index",
+    "workers": "alive",
+}
 
 
 @pytest.mark.parametrize("name", [name for name, _ in inspect.getmembers(Keys, inspect.isfunction) if name[0] != "_"])
@@ -273,6 +282,8 @@ def operations() -> tuple[AnyOperation, ...]:
         Attendances(nobody, nobody),
         PeoplesConnections(nobody, nobody),
         Installation(nobody),
+        MailIntake(nobody),
+        SuppressionList(nobody),
     )
     return tuple(operation for service in services for operation in service.operations())
 

@@ -37,6 +37,16 @@ def notification(number: int = 1, *, lane: Lane = Lane.TRANSACTIONAL) -> Notific
     )
 
 
+class Unmarked:
+    """No marks, and bounces go to the sender."""
+
+    def mark(self, notification: NotificationId, user: UserId, *, address: str) -> str:
+        return ""
+
+    async def return_path(self, notification: NotificationId, user: UserId, *, address: str) -> str:
+        return ""
+
+
 async def committing() -> None:
     """Nothing holds the mail back."""
 
@@ -47,7 +57,7 @@ async def send(channel: EmailChannel, number: int = 1, *, to: str = "zoe@example
 
 @asynccontextmanager
 async def over(settings: Smtp) -> AsyncIterator[EmailChannel]:
-    async with open_email(settings, Tools(_renderer, "https://shop.example", "en")) as channel:
+    async with open_email(settings, Tools(_renderer, "https://shop.example", "en"), marking=Unmarked()) as channel:
         yield channel
 
 

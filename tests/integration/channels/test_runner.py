@@ -8,15 +8,19 @@ import pytest_asyncio
 from channels.channel import Committing
 from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
+from hub.app import build_mail_reports, open_stores
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.ids import TemplateName, UserId
+from hub.domain.mail_reports import read_report
 from hub.domain.notifications import EntryState, Lane, Notification, Step
 from hub.domain.people import Person, tombstone
-from hub.settings import Delivery
+from hub.service.mail_reports import Heed
+from hub.settings import Delivery, Settings
 from hub.store.clock import unix_ms
 from hub.store.single import SingleServer
-from tests.delivery_shop import MAILBOX, ZOE, Shop, until
+from tests.delivery_shop import MAILBOX, SECRET, ZOE, Shop, until
 from tests.mail_relay import mail_relay
+from tests.mail_reports import bounce
 
 __all__ = ["mail_relay"]
 
@@ -238,3 +242,20 @@ async def test_many_mails_go_out_once_each_from_two_workers(shop: Shop) -> None:
         await shop.is_quiet()
     recipients = [mail.recipients[0] for mail in shop.relay.outbox.mails()]
     assert sorted(recipients) == sorted(f"{user}@example.com" for user in people)
+
+
+async def test_a_mail_that_bounces_is_the_last_one_to_its_address(shop: Shop, redis_url: str, key_prefix: str) -> None:
+    notification = await shop.notifies()
+    await shop.delivers()
+    (mail,) = shop.relay.outbox.mails()
+    async with open_stores(Settings(key_prefix=key_prefix), redis_url) as stores:
+        reports = build_mail_reports(Settings(signing_secret=SECRET), stores)
+        raw = bounce(mark=mail.parsed()["X-Doorbell-Mail"])
+        assert await reports.take(read_report(raw), trusted=False) == [Heed.SUPPRESSED]
+    record = await shop.records.read(ZOE, notification.id)
+    assert record is not None
+    assert [(receipt.status, receipt.detail) for receipt in record.receipts] == [("bounced", "5.1.1")]
+    following = await shop.notifies()
+    await shop.delivers()
+    assert await shop.outcomes(following) == ["skipped"]
+    assert shop.relay.outbox.total == 1
