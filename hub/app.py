@@ -9,12 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from hub.domain import playbook as playbooks
-from hub.domain.channels import BUILT_IN, Channel
+from hub.domain.channels import BUILT_IN, EMAIL, PUSH, SMS, Channel
+from hub.domain.house_rules import Cap, HouseRules
+from hub.domain.quiet_hours import parse_quiet_hours
 from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
 from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
 from hub.service.mail_reports import MailReports
+from hub.service.preferences import PreferenceCentre
 from hub.service.signing import Signer
 from hub.settings import Settings
 from hub.store.clock import unix_ms
@@ -29,6 +32,7 @@ from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.opening import open_server
 from hub.store.parked import Parked
+from hub.store.preferences import PreferenceBook
 from hub.store.presence import Presence
 from hub.store.records import Records
 from hub.store.return_paths import ReturnPaths
@@ -38,8 +42,10 @@ from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
 from hub.store.velocity import Velocity
 from hub.store.workers import Workers
+from templates.moments import zone
 from templates.renderer import Renderer
 
+_DAY_S = 86_400
 DEFAULT_PLAYBOOK = Path(playbooks.__file__).with_name("default_playbook.toml")
 
 
@@ -62,6 +68,7 @@ class Stores:
     suppressions: Suppressions
     return_paths: ReturnPaths
     devices: Devices
+    preferences: PreferenceBook
     velocity: Velocity
     presence: Presence
     directives: Directives
@@ -110,6 +117,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         suppressions=Suppressions(server, scripts, keys),
         return_paths=ReturnPaths(server, keys),
         devices=Devices(server, scripts, keys),
+        preferences=PreferenceBook(server, scripts, keys),
         velocity=Velocity(scripts, keys),
         presence=Presence(scripts, keys, namespaces, ttl_s=settings.gateway.presence_ttl_s),
         directives=Directives(server, scripts, keys),
@@ -129,6 +137,36 @@ def load_playbook(settings: Settings) -> Playbook:
 def known_channels(settings: Settings) -> tuple[Channel, ...]:
     """Return the channels that a ladder may name: the built-in ones, and those with a table of their own."""
     return (*BUILT_IN, *map(Channel, settings.channels))
+
+
+def reaching_channels(settings: Settings) -> tuple[Channel, ...]:
+    """Return the channels after the inbox that are configured: those that people can choose between."""
+    configured = {EMAIL: settings.smtp.all_relays, PUSH: settings.push.fcm, SMS: settings.sms.twilio}
+    return (*(channel for channel, parts in configured.items() if parts), *map(Channel, settings.channels))
+
+
+def build_house_rules(settings: Settings) -> HouseRules:
+    """Return what the operator lays down about messages to everybody."""
+    own = settings.preferences
+    caps = (Cap(own.marketing_per_day, _DAY_S), Cap(own.marketing_per_week, 7 * _DAY_S))
+    return HouseRules(
+        stops=own.stops,
+        quiet_hours=parse_quiet_hours(own.quiet_hours) if own.quiet_hours else None,
+        time_zone=zone(own.time_zone),
+        marketing_caps=tuple(cap for cap in caps if cap.count),
+    )
+
+
+def build_preference_centre(settings: Settings, stores: Stores) -> PreferenceCentre:
+    """Return what shows and changes people's preferences, for operations and for pages behind signed links."""
+    rules = load_playbook(settings).rules
+    return PreferenceCentre(
+        stores.preferences,
+        stores.documents,
+        house=build_house_rules(settings),
+        channels=reaching_channels(settings),
+        categories=sorted({rule.category for rule in rules if rule.enabled}),
+    )
 
 
 def build_renderer(settings: Settings) -> Renderer:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_network
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
+from hub.domain.channels import INBOX
 from hub.domain.directives import LOG
 from hub.domain.errors import Mistake
 from hub.domain.namespace_checks import mistakes_of
 from hub.domain.permission import SIGNED_IN
+from hub.domain.preferences import CATEGORY_OR_ANY_PATTERN, CHANNEL_OR_ANY_PATTERN
+from hub.domain.quiet_hours import parse_quiet_hours
 from hub.domain.topics import BUILT_IN
 from hub.observe import REDACTED, without_password
 from hub.settings import Settings
@@ -68,6 +73,8 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "gateway.position_check_s": (0.1, 3_600.0),
     "delivery.backoff_first_s": (0.01, 3_600.0),
     "delivery.backoff_max_s": (0.01, 86_400.0),
+    "preferences.marketing_per_day": (0, 1_000),
+    "preferences.marketing_per_week": (0, 7_000),
     "sms.max_segments": (1, 10),
     "sms.per_number_hour": (1, 1_000_000),
     "sms.per_number_day": (1, 1_000_000),
@@ -92,6 +99,7 @@ def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake
         _mail,
         _push,
         _sms,
+        _preferences,
         _words,
         _names,
         _files,
@@ -273,6 +281,26 @@ def _twilio(settings: Settings) -> Iterator[_Finding]:
             yield f"{key}.timeout_s", account.timeout_s, "must be below delivery.lease_s"
         if account.concurrency < 1:
             yield f"{key}.concurrency", account.concurrency, "write a number from 1"
+
+
+def _preferences(settings: Settings) -> Iterator[_Finding]:
+    own = settings.preferences
+    if own.quiet_hours:
+        try:
+            parse_quiet_hours(own.quiet_hours)
+        except ValueError as error:
+            yield "preferences.quiet_hours", own.quiet_hours, str(error)
+    try:
+        ZoneInfo(own.time_zone)
+    except (KeyError, OSError, ValueError):
+        yield "preferences.time_zone", own.time_zone, "write an IANA name: Europe/Berlin"
+    for category, channels in own.stops.items():
+        if re.match(CATEGORY_OR_ANY_PATTERN, category) is None:
+            yield "preferences.stops", category, "write categories in lower case, or * for all: prices"
+        wrong = [channel for channel in channels if re.match(CHANNEL_OR_ANY_PATTERN, channel) is None]
+        if wrong or INBOX in channels:
+            advice = "write channels after the inbox, or * for all: sms"
+            yield f"preferences.stops.{category}", ", ".join(wrong or channels), advice
 
 
 def _words(settings: Settings) -> Iterator[_Finding]:

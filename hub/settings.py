@@ -228,6 +228,21 @@ class Delivery(_Section, frozen=True):
     backoff_max_s: float = 600.0
 
 
+class Preferences(_Section, frozen=True):
+    """What the operator lays down about messages to everybody, besides what people prefer themselves."""
+
+    stops: dict[str, tuple[str, ...]] = {}
+    """What is not sent at all, by category the channels; `*` stands for all. Nothing overrides it."""
+    quiet_hours: str = ""
+    """`22:00-07:00`, for people who have not chosen their own; empty: none."""
+    time_zone: str = "UTC"
+    """Where people live whose own time zone is not known; an IANA name."""
+    marketing_per_day: int = 0
+    """Marketing messages to one person within 24 hours, over all channels; 0: no bound."""
+    marketing_per_week: int = 0
+    """The same within seven days."""
+
+
 class Demo(_Section, frozen=True):
     """The demonstration's own doors. `doorbell demo` sets these; never switch them on where there are real shoppers."""
 
@@ -285,6 +300,7 @@ class Settings(_Section, frozen=True):
     demo: Demo = Demo()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()
+    preferences: Preferences = Preferences()
     namespaces: tuple[Namespace, ...] = ()
     channels: dict[str, dict[str, Any]] = {}
     """Tables of channels of your own, by the names they are registered under; each is the channel's business."""

@@ -20,14 +20,19 @@ _ZONE_NAME_MAX = 64
 
 
 @lru_cache(maxsize=1_024)
-def zone(name: str) -> tzinfo:
-    """Return an IANA time zone by name; UTC for a name that no zone has, because a mail must not fail over it."""
+def find_zone(name: str) -> tzinfo | None:
+    """Return an IANA time zone by name, None for a name that no zone has on this machine."""
     if not name or len(name) > _ZONE_NAME_MAX:
-        return UTC
+        return None
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
-        return UTC
+        return None
+
+
+def zone(name: str) -> tzinfo:
+    """Return an IANA time zone by name; UTC for a name that no zone has, because a mail must not fail over it."""
+    return find_zone(name) or UTC
 
 
 def local(instant_ms: int, in_zone: tzinfo) -> datetime:

@@ -241,7 +241,11 @@ class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
 
     granted: bool
     at: Instant | None = None
+    """When the person said so."""
     source: Text | None = None
+    """Where they did: `checkout`, `settings page`."""
+    wording: Text | None = None
+    """Which version of the wording they agreed to."""
 
 
 class UserUpdated(AnyPayload, frozen=True, omit_defaults=True, kw_only=True):

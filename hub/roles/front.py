@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hub.api.health import Check
-from hub.app import Stores, build_mail_reports, known_channels
+from hub.app import Stores, build_mail_reports, build_preference_centre, known_channels
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
@@ -100,6 +100,7 @@ def build_front(
         Orders(stores.documents),
         Events(ingest),
         DeviceRegistry(stores.devices),
+        build_preference_centre(settings, stores),
         Notifications(effects, templates=templates, channels=known_channels(settings)),
         Publishing(stores.topics, for_services),
         Histories(stores.topics, for_services),

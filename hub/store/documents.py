@@ -108,7 +108,7 @@ class Documents:
         return sorted(ShipmentId(member.decode()) for member in members)
 
     async def erase(self, user: UserId) -> None:
-        """Delete a person's inbox, its history and records and the devices, and refuse new entries from then on.
+        """Delete a person's inbox, its history and records, devices and preferences, and refuse new ones from then on.
 
         The document itself is the tombstone: the erasing decision's change has replaced its body. Records of
         notifications that had left the inbox hold no contact and expire by themselves.
@@ -118,7 +118,7 @@ class Documents:
         (ids,) = await read_pipelined(self._server, [read], what="documents erase")
         records = [keys.record(user, NotificationId(entry.decode())) for entry in ids]
         parts = (keys.inbox(user, part) for part in _INBOX_PARTS)
-        doomed = [keys.topic_stream(topic), keys.devices(user), *parts, *records]
+        doomed = [keys.topic_stream(topic), keys.devices(user), keys.preferences(user), *parts, *records]
         kept = (keys.document(Aggregate(AggregateKind.PERSON, user)), keys.topic_meta(topic))
         await self._scripts.run(_ERASE, Call((*kept, *doomed), (secrets.token_urlsafe(6),)))
 

@@ -117,6 +117,12 @@ class Keys:
         """Hash with a TTL: what became of one notification."""
         return self._tagged(f"user:{user}", f"record:{notification}")
 
+    # Preferences
+
+    def preferences(self, user: UserId) -> str:
+        """Hash: `v` version, `body` JSON."""
+        return self._tagged(f"user:{user}", "preferences")
+
     # Devices
 
     def devices(self, user: UserId) -> str:

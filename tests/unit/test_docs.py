@@ -35,6 +35,7 @@ from hub.service.notifications import Notifications
 from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
+from hub.service.preferences import PreferenceCentre
 from hub.service.publishing import Publishing
 from hub.service.suppression_list import SuppressionList
 from hub.settings import ApiKey, Fcm, Settings, SmtpRelay, Twilio
@@ -276,6 +277,7 @@ def operations() -> tuple[AnyOperation, ...]:
         Orders(nobody),
         Events(nobody),
         DeviceRegistry(nobody),
+        PreferenceCentre(nobody, nobody, house=nobody, channels=(), categories=()),
         Notifications(nobody, templates={}),
         Publishing(nobody, nobody),
         Histories(nobody, nobody),
