@@ -17,6 +17,7 @@ from hub.domain.topics import Namespaces
 from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
 from hub.service.mail_reports import MailReports
+from hub.service.person_links import PersonLinks
 from hub.service.preferences import PreferenceCentre
 from hub.service.signing import Signer
 from hub.settings import Settings
@@ -179,6 +180,11 @@ def build_signer(settings: Settings) -> Signer | None:
     """Return what signs callbacks and links, None where there is no secret for it."""
     secret = settings.signing_secret or settings.token.hmac_secret
     return Signer(secret) if secret else None
+
+
+def build_person_links(settings: Settings) -> PersonLinks:
+    """Return what makes and reads the links to people's own pages."""
+    return PersonLinks(build_signer(settings), public_url=settings.public_url, clock=unix_ms)
 
 
 def build_mail_reports(settings: Settings, stores: Stores) -> MailReports:

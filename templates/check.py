@@ -15,6 +15,7 @@ from templates.source_checks import broken_links, unknown_variables
 from templates.texts import SmsText, TemplateError, Text
 
 _LINK = "https://shop.example/orders/A-1001"
+_PREFERENCES_LINK = "https://hub.shop.example/p/token"
 _ALWAYS_THERE = frozenset({"order_id", "shipment_id", "payment_id", "amount", "title", "body"})
 """What no notification of its family lacks; everything else may be None."""
 _SMS_SEGMENTS = 3
@@ -22,7 +23,19 @@ _GIVEN: Mapping[str, frozenset[str]] = {
     "inbox": frozenset({"name", "reader", "words"}),
     "push": frozenset({"name", "reader", "words"}),
     "sms": frozenset({"name", "reader", "words", "link", "shop"}),
-    "email": frozenset({"name", "reader", "words", "link", "shop", "locale", "direction"}),
+    "email": frozenset(
+        {
+            "name",
+            "reader",
+            "words",
+            "link",
+            "preferences_link",
+            "unsubscribe_link",
+            "shop",
+            "locale",
+            "direction",
+        }
+    ),
 }
 """What each channel gives its texts besides the variables of the event."""
 
@@ -70,7 +83,7 @@ def sample(renderer: Renderer, template: str) -> dict[str, Any]:
     values = renderer.catalog.samples.get(template)
     if values is None:
         raise TemplateError(template, "there is no sample for it; add a table of its name to samples.toml")
-    return {**values, "name": "Zoë Weber", "link": _LINK}
+    return {**values, "name": "Zoë Weber", "link": _LINK, "preferences_link": _PREFERENCES_LINK}
 
 
 def barest(full: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,13 @@ from templates.reader import Formats, Reader, Words, formats_of
 from templates.sandbox import Sandbox
 from templates.texts import EmailText, InboxText, PushText, SmsText, TemplateError
 
-_EMAIL_DEFAULTS: Mapping[str, Any] = {"link": None, "shop": "", "name": None}
+_EMAIL_DEFAULTS: Mapping[str, Any] = {
+    "link": None,
+    "shop": "",
+    "name": None,
+    "preferences_link": None,
+    "unsubscribe_link": None,
+}
 _SMS_DEFAULTS: Mapping[str, Any] = {"link": None, "shop": ""}
 _KEPT_TEXTS = 4_096
 
@@ -79,7 +85,11 @@ class Renderer:
         return SmsText("\n".join(line.strip() for line in lines if line.strip()))
 
     def email(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> EmailText:
-        """Return a mail's texts. `context` may also hold `link` (a whole URL), `shop` and the person's `name`."""
+        """Return a mail's texts.
+
+        `context` may also hold `link`, `preferences_link` and `unsubscribe_link` (whole URLs), `shop` and the person's
+        `name`.
+        """
         text = self._text(template, "email", locale)
         variables = {
             **_EMAIL_DEFAULTS,

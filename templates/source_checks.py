@@ -9,7 +9,7 @@ from jinja2 import Environment, meta
 
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']*))""", re.IGNORECASE)
 _URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://[^\s\"'<>]*", re.IGNORECASE)
-_THE_LINK = re.compile(r"\{\{-?\s*link\s*-?\}\}")
+_THE_LINK = re.compile(r"\{\{-?\s*(?:(?:preferences|unsubscribe)_)?link\s*-?\}\}")
 # What a reader may be led to by a template's own words; a host must follow, so that no value can name it.
 _GOOD_START = re.compile(r"https://[a-z0-9]|mailto:[a-z0-9]|tel:\+?[0-9]", re.IGNORECASE)
 _SECURE = "https"

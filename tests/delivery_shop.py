@@ -20,6 +20,7 @@ from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step, 
 from hub.domain.people import Person, encode_person
 from hub.domain.topics import Namespaces
 from hub.service.mail_marks import Marks
+from hub.service.person_links import PersonLinks
 from hub.service.signing import Signer
 from hub.settings import Delivery, Smtp
 from hub.store.clock import unix_ms
@@ -66,6 +67,7 @@ class Shop:
         self.suppressions = Suppressions(server, scripts, keys)
         self.return_paths = ReturnPaths(server, keys)
         self.marks = Marks(SIGNER, mailbox="", paths=self.return_paths, clock=unix_ms)
+        self.links = PersonLinks(SIGNER, public_url="https://hub.example", clock=unix_ms)
         self._numbers = itertools.count()
 
     async def knows(self, person: Person) -> None:
@@ -125,7 +127,9 @@ class Shop:
     ) -> AsyncIterator[None]:
         smtp = Smtp(url=self.relay.url, pool_size=4, timeout_s=1.0)
         stop = asyncio.Event()
-        async with open_email(smtp, Tools(_renderer, "https://shop.example", "en"), marking=self.marks) as email:
+        async with open_email(
+            smtp, Tools(_renderer, "https://shop.example", "en"), marking=self.marks, links=self.links
+        ) as email:
             chosen = channels if channels is not None else {EMAIL: email}
             task = asyncio.create_task(self.runner(chosen, settings).run(stop, drain_s=drain_s))
             try:

@@ -8,13 +8,13 @@ from typing import Protocol
 from channels.channel import Committing
 from channels.email.address import Sender, mailbox
 from channels.email.domains import DomainPaces
-from channels.email.message import Mail, build
+from channels.email.message import Mail, build, one_click
 from channels.providers import Providers
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.links import whole_link
 from hub.domain.mail_reports import MARK_HEADER
-from hub.domain.notifications import Notification
+from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
 from templates.renderer import Renderer
 
@@ -28,6 +28,18 @@ class Marking(Protocol):
 
     async def return_path(self, notification: NotificationId, user: UserId, *, address: str) -> str:
         """Return where the bounces of a mail go, empty: to its sender. Raises StoreUnavailable."""
+        ...
+
+
+class Links(Protocol):
+    """Links to a person's own pages (`hub.service.person_links.PersonLinks`), empty where there are none."""
+
+    def preferences(self, user: UserId) -> str:
+        """Return the link to a person's preferences."""
+        ...
+
+    def unsubscribe(self, user: UserId, category: str) -> str:
+        """Return the link that ends marketing mails to a person."""
         ...
 
 
@@ -46,6 +58,7 @@ class EmailChannel:
         *,
         domains: DomainPaces,
         marking: Marking,
+        links: Links,
         renderer: Renderer,
         sender: Sender,
         public_url: str,
@@ -54,6 +67,7 @@ class EmailChannel:
     ) -> None:
         """Take `public_url`, where the links of mails lead, and `clock`, Unix ms."""
         self._marking = marking
+        self._links = links
         self.providers = providers
         self._domains = domains
         self._renderer = renderer
@@ -78,21 +92,26 @@ class EmailChannel:
 
     def mail(self, notification: Notification, person: Person, *, address: str, return_path: str = "") -> Mail:
         """Return the mail that `send` would hand over."""
+        marketing = notification.lane is Lane.MARKETING
+        unsubscribe = self._links.unsubscribe(person.user, notification.category) if marketing else ""
         context = {
             **notification.context,
             "name": person.name,
             "shop": self._sender.name,
             "link": whole_link(self._public_url, notification.link),
+            "preferences_link": self._links.preferences(person.user),
+            "unsubscribe_link": unsubscribe,
         }
         locale = person.locale or self._default_locale
         text = self._renderer.email(notification.template, locale, person.time_zone or "UTC", context)
         mark = self._marking.mark(notification.id, person.user, address=address)
+        more = {MARK_HEADER: mark} if mark else {}
         return build(
             notification.id,
             text,
             sender=self._sender,
             recipient=address,
             at_ms=self._clock(),
-            more={MARK_HEADER: mark} if mark else {},
+            more=more | one_click(unsubscribe) if unsubscribe else more,
             return_path=return_path,
         )

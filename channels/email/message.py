@@ -79,6 +79,11 @@ def build(
     return Mail(return_path or sender.mailbox, recipient, head + b"\r\n" + body, identity)
 
 
+def one_click(link: str) -> dict[str, str]:
+    """Return the headers by which mail programs show a button that unsubscribes at once (RFC 8058)."""
+    return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
 def _part(subtype: str, text: str) -> bytes:
     head = f"--{_BOUNDARY}\r\nContent-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     # Surrogates cannot be sent; they only come from broken input and become question marks.

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from channels.breaker import Breaker
 from channels.email.address import sender
-from channels.email.channel import EmailChannel, Marking
+from channels.email.channel import EmailChannel, Links, Marking
 from channels.email.domains import DomainPaces
 from channels.email.provider import open_relay
 from channels.email.relay import relay
@@ -26,6 +26,7 @@ async def open_email(
     tools: Tools,
     *,
     marking: Marking,
+    links: Links,
     tls: ssl.SSLContext | None = None,
     clock: Callable[[], int] = unix_ms,
 ) -> AsyncIterator[EmailChannel]:
@@ -46,6 +47,7 @@ async def open_email(
             Providers(lines),
             domains=DomainPaces(settings.per_domain_second, settings.domains),
             marking=marking,
+            links=links,
             renderer=tools.renderer,
             sender=own,
             public_url=tools.public_url,

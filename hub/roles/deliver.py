@@ -16,7 +16,7 @@ from channels.sms.channel import SmsChannel
 from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
 from hub.api.webhooks import TWILIO_PATH
-from hub.app import Stores, build_mail_reports, build_renderer, build_signer, open_stores
+from hub.app import Stores, build_mail_reports, build_person_links, build_renderer, build_signer, open_stores
 from hub.config_checks import parse_address
 from hub.domain.channels import EMAIL, PUSH, SMS, Channel
 from hub.observe import logger
@@ -70,7 +70,7 @@ async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Map
         channels = await stack.enter_async_context(open_registered(settings.channels, tools))
         if settings.smtp.all_relays:
             channels[EMAIL] = await stack.enter_async_context(
-                open_email(settings.smtp, tools, marking=_marks(settings, stores))
+                open_email(settings.smtp, tools, marking=_marks(settings, stores), links=build_person_links(settings))
             )
         else:
             _log.warning("no mail relay is configured: steps over email are skipped", key="smtp.url")
@@ -86,7 +86,10 @@ async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Map
 def _marks(settings: Settings, stores: Stores) -> Marks:
     signer = build_signer(settings)
     if signer is None:
-        _log.warning("bounces prove nothing without a secret to sign mails with", key="signing_secret")
+        _log.warning(
+            "mails have no links to preferences, and bounces no proof, without a signature",
+            key="signing_secret",
+        )
     return Marks(signer, mailbox=settings.smtp.return_path, paths=stores.return_paths, clock=unix_ms)
 
 

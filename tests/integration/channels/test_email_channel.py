@@ -1,26 +1,39 @@
 """The email channel over real relays: which of them takes a mail, and what happens when one fails."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
-from channels.email.channel import EmailChannel
+from channels.email.channel import EmailChannel, Marking
 from channels.email.opening import open_email
 from channels.registry import Tools
 from channels.standins.mail_relay import MailRelay
+from channels.standins.outbox import Taken
 from channels.standins.script import Fault, Phase
 from hub.domain.errors import ConfigurationError, PermanentDeliveryError, TransientDeliveryError, UnknownDeliveryError
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
+from hub.service.mail_marks import Marks, read_return_path
+from hub.service.person_links import PersonLinks, Unsubscription
+from hub.service.signing import Signer
 from hub.settings import Smtp, SmtpRelay
+from hub.store.clock import unix_ms
+from hub.store.keys import Keys
+from hub.store.return_paths import Mailed, ReturnPaths
+from hub.store.single import SingleServer
+from hub.store.suppressions import address_digest
 from templates.renderer import Renderer
 from tests.mail_relay import mail_relay
 
 __all__ = ["mail_relay"]
 ZOE = Person(UserId("zoe"), email="zoe@example.com", name="Zoë", locale="en")
 _renderer = Renderer()
+SIGNER = Signer("a secret that is known to nobody")
+LINKS = PersonLinks(SIGNER, public_url="https://hub.example", clock=unix_ms)
 
 
 def notification(number: int = 1, *, lane: Lane = Lane.TRANSACTIONAL) -> Notification:
@@ -56,8 +69,9 @@ async def send(channel: EmailChannel, number: int = 1, *, to: str = "zoe@example
 
 
 @asynccontextmanager
-async def over(settings: Smtp) -> AsyncIterator[EmailChannel]:
-    async with open_email(settings, Tools(_renderer, "https://shop.example", "en"), marking=Unmarked()) as channel:
+async def over(settings: Smtp, *, marking: Marking | None = None) -> AsyncIterator[EmailChannel]:
+    tools = Tools(_renderer, "https://shop.example", "en")
+    async with open_email(settings, tools, marking=marking or Unmarked(), links=LINKS) as channel:
         yield channel
 
 
@@ -142,3 +156,52 @@ async def test_a_relay_whose_url_cannot_be_used_is_named() -> None:
     with pytest.raises(ConfigurationError, match="a password needs"):
         async with over(Smtp(relays=(SmtpRelay(url="smtp://me:secret@mail.example", name="own"),))):
             pass
+
+
+def part(mail: Taken, kind: str) -> str:
+    body = mail.parsed().get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+async def test_a_marketing_mail_is_unsubscribed_from_with_one_click(mail_relay: MailRelay) -> None:
+    async with over(Smtp(url=mail_relay.url)) as channel:
+        offer = notification(lane=Lane.MARKETING)
+        await channel.send(offer, ZOE, address="zoe@example.com", committing=committing)
+    (mail,) = mail_relay.outbox.mails()
+    link = str(mail.parsed()["List-Unsubscribe"]).strip("<>")
+    assert mail.parsed()["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    token = link.removeprefix("https://hub.example/u/")
+    assert LINKS.read_unsubscribe(token) == Unsubscription(ZOE.user, "orders")
+    assert f'href="{link}"' in part(mail, "html")
+    assert f"Unsubscribe: {link}" in part(mail, "plain")
+    assert "you have agreed to offers" in part(mail, "plain")
+
+
+async def test_any_mail_leads_to_the_persons_preferences_and_only_marketing_ends(mail_relay: MailRelay) -> None:
+    async with over(Smtp(url=mail_relay.url)) as channel:
+        await send(channel)
+    (mail,) = mail_relay.outbox.mails()
+    assert mail.parsed()["List-Unsubscribe"] is None
+    assert "/u/" not in part(mail, "plain")
+    found = re.search(r"https://hub\.example/p/(\S+)", part(mail, "plain"))
+    assert found is not None
+    assert LINKS.read_preferences(found[1]) == ZOE.user
+    assert f'href="{found[0]}"' in part(mail, "html")
+
+
+async def test_bounces_come_back_to_an_address_of_the_mails_own(
+    mail_relay: MailRelay, redis_url: str, key_prefix: str
+) -> None:
+    name = NotificationId("0123456789abcdef0123456789abcdef")
+    server = SingleServer(redis_url)
+    paths = ReturnPaths(server, Keys(key_prefix))
+    marks = Marks(SIGNER, mailbox="bounces@shop.example", paths=paths, clock=unix_ms)
+    async with over(Smtp(url=mail_relay.url), marking=marks) as channel:
+        known = replace(notification(), id=name)
+        await channel.send(known, ZOE, address="zoe@example.com", committing=committing)
+    (mail,) = mail_relay.outbox.mails()
+    assert read_return_path(SIGNER, mail.sender) == name
+    assert await paths.read(name) == Mailed(ZOE.user, address_digest("zoe@example.com"))
+    assert mail.parsed()["From"].addresses[0].addr_spec == "no-reply@doorbell.example"
+    await server.aclose()
