@@ -9,10 +9,11 @@ import msgspec
 
 from channels.channel import DeliveryChannel
 from channels.ladder import Facts
-from channels.ports import Entries, People, RecordBook, SuppressionList
+from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
 from hub.domain.channels import Channel
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
+from hub.domain.notifications import Notification
 from hub.domain.people import Person, person_of
 from hub.store.jobs import Claimed
 from hub.store.records import Record
@@ -42,6 +43,7 @@ class Briefing:
         self,
         *,
         channels: Mapping[Channel, DeliveryChannel],
+        jobs: JobQueue,
         entries: Entries,
         people: People,
         records: RecordBook,
@@ -51,6 +53,7 @@ class Briefing:
     ) -> None:
         """Take `clock` (Unix ms) and `jitter` (random, 0 up to 1)."""
         self._channels = channels
+        self._jobs = jobs
         self._entries = entries
         self._people = people
         self._records = records
@@ -61,9 +64,11 @@ class Briefing:
     async def about(self, claimed: Sequence[Claimed]) -> list[InHand]:
         """Return the jobs with their facts, in the same order."""
         notifications = [each.job.notification for each in claimed]
-        states, people, unknown_calls = await asyncio.gather(
+        states, people, cancelled, replaced, unknown_calls = await asyncio.gather(
             self._entries.state_of_many([(each.user, each.id) for each in notifications]),
             self._read_people([each.user for each in notifications]),
+            self._jobs.are_cancelled([each.job for each in claimed]),
+            self._are_replaced(notifications),
             asyncio.gather(*(self._unknown_calls(each) for each in claimed)),
         )
         reaches = await self._reaches([each.job.channel for each in claimed], people)
@@ -75,6 +80,8 @@ class Briefing:
                     now_ms=now_ms,
                     state=state,
                     erased=person.erased,
+                    cancelled=off,
+                    replaced=old,
                     obstacle=reach.obstacle,
                     tries=each.claims,
                     unknown_calls=unknown,
@@ -84,8 +91,16 @@ class Briefing:
                 person,
                 reach.address,
             )
-            for each, state, person, reach, unknown in zip(claimed, states, people, reaches, unknown_calls, strict=True)
+            for each, state, person, off, old, reach, unknown in zip(
+                claimed, states, people, cancelled, replaced, reaches, unknown_calls, strict=True
+            )
         ]
+
+    async def _are_replaced(self, notifications: Sequence[Notification]) -> list[bool]:
+        """Say of each whether a newer one of its collapse key has come; no round trip where none has such a key."""
+        collapsed = [(each.user, each.collapse_key) for each in notifications if each.collapse_key]
+        newest = iter(await self._entries.newest_of_many(collapsed) if collapsed else ())
+        return [bool(each.collapse_key) and next(newest) not in {None, each.id} for each in notifications]
 
     def _resends_unknown(self, name: Channel) -> bool:
         channel = self._channels.get(name)

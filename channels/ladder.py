@@ -31,6 +31,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     state: EntryState | None = None
     """How far the person has come with the inbox entry; None where it is no longer there, which nobody has seen."""
     erased: bool = False
+    cancelled: bool = False
+    """A service has called it off by its cancel key."""
+    replaced: bool = False
+    """A newer notification of the same collapse key has taken its place."""
     obstacle: str = ""
     """Why this channel cannot reach the person: no address, suppressed, channel not configured; empty: it can."""
     tries: int = 0
@@ -142,6 +146,10 @@ def next_move(job: Job, facts: Facts, result: Result | None = None, *, limits: L
 
 
 def _before_call(job: Job, facts: Facts) -> Move:
+    if facts.cancelled:
+        return Done("cancelled", "its cancel key has been cancelled")
+    if facts.replaced:
+        return Done("replaced", "a newer one of the same collapse key has taken its place")
     over = _why_over(job.notification, facts)
     if over:
         return Done("skipped", over)

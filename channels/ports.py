@@ -24,7 +24,11 @@ class JobQueue(Protocol):
         ...
 
     async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
-        """Note that a provider call begins; False where the lease is lost."""
+        """Note that a provider call begins; False where the lease is lost or the job has been cancelled."""
+        ...
+
+    async def are_cancelled(self, jobs: Sequence[Job]) -> list[bool]:
+        """Say of each job whether it has been called off by its cancel key."""
         ...
 
     async def finish(
@@ -59,6 +63,10 @@ class Entries(Protocol):
 
     async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
         """Return how far people have come with their entries."""
+        ...
+
+    async def newest_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:
+        """Return the newest notification of each person's collapse key."""
         ...
 
 

@@ -33,6 +33,7 @@ def delivery_runner(
     limits = Limits(settings.max_attempts, Backoff(settings.backoff_first_s, settings.backoff_max_s))
     briefing = Briefing(
         channels=channels,
+        jobs=jobs,
         entries=entries,
         people=people,
         records=records,

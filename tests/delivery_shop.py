@@ -98,6 +98,7 @@ class Shop:
             title="Packed",
             body="Packed",
             created_ms=notification.created_ms,
+            collapse_key=notification.collapse_key,
         )
         await self.inbox.add_many([(user, entry)])
         due_ms = notification.created_ms + round(ladder[0].after_s * 1_000)

@@ -27,7 +27,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after_s: float = 0.0
 
 
-class Notification(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one person should know, before any text is rendered.
 
     `context` is what the templates may show: JSON values only. `link` is a path within the shop or None.
@@ -48,6 +48,10 @@ class Notification(msgspec.Struct, frozen=True):
     collapse_key: str | None = None
     link: str | None = None
     correlation_id: str = ""
+    cancel_key: str = ""
+    """The name under which a service can call off what has not been sent yet; empty: none."""
+    generation: int = 0
+    """Which generation of its cancel key it was made under: a cancel raises it, and what is below is not sent."""
 
 
 class InboxEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,8 +79,8 @@ class EntryState(StrEnum):
     ARCHIVED = "archived"
 
 
-class Job(msgspec.Struct, frozen=True):
-    """One due step of a ladder, as it waits in the delay queue. `attempt` counts the tries begun before this one."""
+class Job(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One due step of a ladder, as it waits in the delay queue."""
 
     id: JobId
     step: int

@@ -101,7 +101,12 @@ def build_front(
         Events(ingest),
         DeviceRegistry(stores.devices),
         build_preference_centre(settings, stores),
-        Notifications(effects, templates=templates, channels=known_channels(settings)),
+        Notifications(
+            effects,
+            cancel_keys=stores.jobs.cancellations,
+            templates=templates,
+            channels=known_channels(settings),
+        ),
         Publishing(stores.topics, for_services),
         Histories(stores.topics, for_services),
         Attendances(stores.presence, for_services),

@@ -31,6 +31,8 @@ MAX_WAIT_S = 7 * 86_400.0
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
 User = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z")]
 
+CancelKey = Annotated[str, Meta(min_length=1, max_length=128)]
+
 
 class Sending(StrEnum):
     """What became of a notification."""
@@ -51,6 +53,18 @@ class Sender(Protocol):
 
         Raises StoreUnavailable; InputError (field `template` or `context`) where a notification cannot be rendered.
         """
+        ...
+
+
+class CancelKeys(Protocol):
+    """What services can call off again (hub.store.cancellations). Raises StoreUnavailable."""
+
+    async def generations(self, wanted: Sequence[tuple[Lane, UserId, str]], /) -> list[int]:
+        """Return the generation of each (lane, person, cancel key)."""
+        ...
+
+    async def cancel(self, user: UserId, key: str, /) -> int:
+        """Raise the generation of a key; return how many jobs that called off."""
         ...
 
 
@@ -79,6 +93,8 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     link: Annotated[str, Meta(pattern=r"^/(?![/\\])[^\s\x00-\x1f\x7f]{0,500}\Z")] | None = None
     """A path within the shop."""
+    cancel_key: CancelKey | None = None
+    """A name under which `notifications.cancel` calls off what has not gone out yet."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -88,14 +104,33 @@ class Sent(msgspec.Struct, frozen=True):
     status: Sending
 
 
+class CancelNotifications(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose notifications, sent under which key."""
+
+    user: User
+    cancel_key: CancelKey
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """How many pending steps that has called off."""
+
+    cancelled: int
+
+
 class Notifications:
     """Sends what services ask for. `templates` says which fields each template they may use must be given."""
 
     def __init__(
-        self, sender: Sender, *, templates: Mapping[str, frozenset[str]], channels: Sequence[Channel] = BUILT_IN
+        self,
+        sender: Sender,
+        *,
+        cancel_keys: CancelKeys,
+        templates: Mapping[str, frozenset[str]],
+        channels: Sequence[Channel] = BUILT_IN,
     ) -> None:
         """Take the `channels` that a ladder may name."""
         self._sender = sender
+        self._cancel_keys = cancel_keys
         self._channels = channels
         self._templates = templates
 
@@ -120,10 +155,28 @@ class Notifications:
             collapse_key=request.collapse_key,
             link=request.link,
             correlation_id=call.correlation_id,
+            cancel_key=request.cancel_key or "",
+            generation=await self._generation(request),
         )
         (status,) = await self._sender.notify([notification])
         _log.info("notification_sent", by=call.who.user, user=request.user, id=notification.id, status=status.value)
         return Sent(notification.id, status)
+
+    async def _generation(self, request: SendNotification) -> int:
+        if request.cancel_key is None:
+            return 0
+        wanted = (request.lane, UserId(request.user), request.cancel_key)
+        (generation,) = await self._cancel_keys.generations([wanted])
+        return generation
+
+    async def cancel(self, call: Call, request: CancelNotifications) -> Cancelled:
+        """Call off what was sent to a person under a key and has not gone out. Raises StoreUnavailable.
+
+        What is in the inbox stays there, and a call of a provider that has begun is not taken back.
+        """
+        count = await self._cancel_keys.cancel(UserId(request.user), request.cancel_key)
+        _log.info("notifications_cancelled", by=call.who.user, user=request.user, jobs=count)
+        return Cancelled(count)
 
     def operations(self) -> tuple[AnyOperation, ...]:
         """Return what services can ask for here."""
@@ -138,7 +191,18 @@ class Notifications:
             rate=Rate(count=2_000, window_s=10.0),
             repeat=Repeat.KEYED,
         )
-        return (send,)
+        cancel: Operation[CancelNotifications, Cancelled] = Operation(
+            name="notifications.cancel",
+            summary="Call off what was sent to a person under a cancel key and has not gone out yet.",
+            request=CancelNotifications,
+            response=Cancelled,
+            roles=SERVICES,
+            http=Http("POST", "/v1/notifications/cancel"),
+            handler=self.cancel,
+            rate=Rate(count=2_000, window_s=10.0),
+            repeat=Repeat.KEYED,
+        )
+        return (send, cancel)
 
     def _content(self, request: SendNotification) -> tuple[TemplateName, dict[str, Any]]:
         if request.template is None:

@@ -186,6 +186,12 @@ class Inbox:
         replies = await read_pipelined(self._server, reads, what="inbox state")
         return [_STATES[reply[:1]] if reply else None for reply in replies]
 
+    async def newest_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:
+        """Return the newest notification of each person's collapse key, None where the inbox knows none."""
+        reads: list[Command] = [("HGET", self._keys.inbox(user, "collapse"), f"key:{key}") for user, key in collapsed]
+        replies = await read_pipelined(self._server, reads, what="inbox collapse") if reads else ()
+        return [NotificationId(reply.decode()) if reply else None for reply in replies]
+
     async def _all_ids(self, user: UserId) -> list[NotificationId]:
         read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)
         (ids,) = await read_pipelined(self._server, [read], what="inbox ids")

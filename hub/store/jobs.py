@@ -14,6 +14,7 @@ import msgspec
 
 from hub.domain.ids import JobId
 from hub.domain.notifications import Job, Lane
+from hub.store.cancellations import Cancellations
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
 from hub.store.dead_letters import DeadLetter, DeadLetters
@@ -84,23 +85,25 @@ class Jobs:
         self._dedupe_window_s = dedupe_window_s
         self._clock = clock
         self._first_shard = 0
+        self.cancellations = Cancellations(server, scripts, keys, shards=shards, clock=clock)
 
     async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
         """Put jobs into the queue, in one round trip; False where one of that id is there, done or buried already."""
         shares = list(self._shares_of(jobs))
-        runs = [self._scheduling(shard, [jobs[index] for index in share], again=False) for shard, share in shares]
         scheduled = [False] * len(jobs)
-        for (_, share), replies in zip(shares, await self._scripts.run_mixed(runs), strict=True):
+        replied = await self._scripts.run_mixed(self.scheduling(jobs))
+        for (_, share), replies in zip(shares, replied[: len(shares)], strict=True):
             for index, reply in zip(share, replies, strict=True):
                 scheduled[index] = reply == 1
         return scheduled
 
     def scheduling(self, jobs: Sequence[Job]) -> list[Run]:
         """Return the script runs of `schedule_many`, for those who have others to send along."""
-        return [
+        runs = [
             self._scheduling(shard, [jobs[index] for index in share], again=False)
             for shard, share in self._shares_of(jobs)
         ]
+        return [*runs, *self.cancellations.tracking(jobs)]
 
     async def schedule_again(self, job: Job) -> bool:
         """Put a buried job back into the queue, with no attempts behind it; False where it is there already."""
@@ -156,15 +159,22 @@ class Jobs:
             return None
 
     async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
-        """Note that a provider call begins now; False: the lease is lost, the call must not be made.
+        """Note that a provider call begins now; False: the call must not be made, for the lease is lost or the job off.
 
         `lease_until_ms` prolongs the lease so that it outlasts the call. If the worker dies now, the next claimer is
-        told that the outcome is `unknown`.
+        told that the outcome is `unknown`. A job that has been cancelled can be claimed again at once.
         """
-        shard, job_id = self._shard(claimed.job), claimed.job.id
-        until_ms = lease_until_ms or claimed.lease_until_ms
-        call = Call(self._parts(shard, "leased", "state"), (job_id, claimed.token, until_ms))
-        return bool(await self._scripts.run(_BEGIN, call))
+        shard, about = self._shard(claimed.job), claimed.job.notification
+        keys = self._parts(shard, "leased", "state")
+        args: tuple[str | int, ...] = (claimed.job.id, claimed.token, lease_until_ms or claimed.lease_until_ms)
+        if about.cancel_key:
+            keys += (self.cancellations.key(about.lane, about.user, about.cancel_key), *self._parts(shard, "due"))
+            args += (about.generation, self._clock())
+        return bool(await self._scripts.run(_BEGIN, Call(keys, args)))
+
+    async def are_cancelled(self, jobs: Sequence[Job]) -> list[bool]:
+        """Say of each job whether it has been called off by its cancel key."""
+        return await self.cancellations.are_cancelled(jobs)
 
     async def finish(
         self,
@@ -181,7 +191,9 @@ class Jobs:
         the notification's record. False: the lease is lost, the queue has not changed.
         """
         call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by)
-        return await self._run_noted(_FINISH, call, claimed, outcome, provider_id=provider_id, detail=detail)
+        attempt = _attempt(claimed, self._clock(), outcome, provider_id=provider_id, detail=detail)
+        following = [followed_by] if followed_by is not None else []
+        return await self._run_noted(_FINISH, call, claimed, attempt, self.cancellations.tracking(following))
 
     def _finishing(self, shard: _Shard, job_id: JobId, token: str, followed_by: Job | None) -> Call:
         keys = (*self._parts(shard, "leased", "body", "state"), self._seen(shard, job_id))
@@ -203,16 +215,15 @@ class Jobs:
         """
         keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
         call = Call(keys, (claimed.job.id, claimed.token, due_ms, int(unknown)))
-        return await self._run_noted(_RETRY, call, claimed, "unknown" if unknown else outcome, detail=reason)
+        attempt = _attempt(claimed, self._clock(), "unknown" if unknown else outcome, detail=reason)
+        return await self._run_noted(_RETRY, call, claimed, attempt)
 
     async def _run_noted(
-        self, script: Script, call: Call, claimed: Claimed, outcome: str, *, provider_id: str = "", detail: str = ""
+        self, script: Script, call: Call, claimed: Claimed, attempt: Attempt, along: Sequence[Run] = ()
     ) -> bool:
-        runs = [(script, call)]
-        if outcome:
-            job = claimed.job
-            attempt = Attempt(self._clock(), job.step, claimed.attempt, job.channel, outcome, provider_id, detail)
-            runs.append(self._records.noting(job.notification, attempt))
+        runs = [(script, call), *along]
+        if attempt.outcome:
+            runs.append(self._records.noting(claimed.job.notification, attempt))
         return bool((await self._scripts.run_mixed(runs))[0])
 
     async def bury(self, claimed: Claimed, reason: str) -> bool:
@@ -224,7 +235,8 @@ class Jobs:
         finishing = self._finishing(shard, job_id, claimed.token, None)
         if await self._holds(shard, job_id, claimed.token):
             await self._put_aside(shard, job_id, _encode(claimed.job), reason)
-        return await self._run_noted(_FINISH, finishing, claimed, "buried", detail=reason)
+        attempt = _attempt(claimed, self._clock(), "buried", detail=reason)
+        return await self._run_noted(_FINISH, finishing, claimed, attempt)
 
     async def _holds(self, shard: _Shard, job_id: JobId, token: str) -> bool:
         read: Command = ("HGET", *self._parts(shard, "state"), job_id)
@@ -275,3 +287,8 @@ class Jobs:
 
     def _claim_key(self, shard: _Shard, token: str) -> str:
         return self._keys.job_claim(shard.lane, shard.number, token)
+
+
+def _attempt(claimed: Claimed, at_ms: int, outcome: str, *, provider_id: str = "", detail: str = "") -> Attempt:
+    job = claimed.job
+    return Attempt(at_ms, job.step, claimed.attempt, job.channel, outcome, provider_id, detail)

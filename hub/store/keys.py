@@ -151,6 +151,10 @@ class Keys:
         """String with a TTL: the jobs that one claim was given."""
         return self._tagged(f"due:{lane}:{shard}", f"claim:{token}")
 
+    def cancellation(self, lane: Lane, shard: int, digest: str) -> str:
+        """Hash with a TTL: the generation below which jobs of a person's cancel key are dropped, and those jobs."""
+        return self._tagged(f"due:{lane}:{shard}", f"cancel:{digest}")
+
     # Operations
 
     def dead_letters(self, part: str) -> str:

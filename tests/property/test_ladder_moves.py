@@ -44,6 +44,8 @@ facts = st.builds(
     now_ms=st.integers(NOW_MS - 10**7, NOW_MS + 10**7),
     state=st.none() | st.sampled_from(EntryState),
     erased=st.booleans(),
+    cancelled=st.booleans(),
+    replaced=st.booleans(),
     obstacle=st.sampled_from(["", "no address"]),
     tries=st.integers(0, 10),
     unknown_calls=st.integers(0, 4),
@@ -77,7 +79,7 @@ def jobs(draw: st.DrawFn) -> Job:
 def test_nothing_is_sent_that_must_not_be(job: Job, known: Facts) -> None:
     if isinstance(next_move(job, known, limits=LIMITS), Send):
         expires_ms = job.notification.expires_ms
-        assert not known.erased
+        assert not any((known.erased, known.cancelled, known.replaced))
         assert not known.obstacle
         assert known.state in {None, EntryState.UNSEEN}
         assert expires_ms is None or known.now_ms < expires_ms

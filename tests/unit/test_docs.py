@@ -278,7 +278,7 @@ def operations() -> tuple[AnyOperation, ...]:
         Events(nobody),
         DeviceRegistry(nobody),
         PreferenceCentre(nobody, nobody, house=nobody, channels=(), categories=()),
-        Notifications(nobody, templates={}),
+        Notifications(nobody, cancel_keys=nobody, templates={}),
         Publishing(nobody, nobody),
         Histories(nobody, nobody),
         Attendances(nobody, nobody),

@@ -64,7 +64,7 @@ async def serving(stores: Stores) -> AsyncIterator[Client]:
         InboxService(stores.inbox),
         Orders(stores.documents),
         Events(build_ingest(settings, stores, effects)),
-        Notifications(effects, templates={}),
+        Notifications(effects, cancel_keys=stores.jobs.cancellations, templates={}),
     )
     operations = Operations(
         [operation for service in services for operation in service.operations()],

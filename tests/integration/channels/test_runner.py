@@ -70,6 +70,24 @@ async def test_an_erased_person_gets_nothing(shop: Shop) -> None:
     assert shop.relay.outbox.total == 0
 
 
+async def test_what_is_cancelled_by_its_key_is_not_mailed_and_nothing_follows(shop: Shop) -> None:
+    ladder = (Step(EMAIL, after_s=600.0), Step(EMAIL))
+    notification = await shop.notifies(ladder=ladder, cancel_key="cart:7")
+    assert await shop.jobs.cancellations.cancel(ZOE, "cart:7") == 1
+    await shop.delivers()
+    assert shop.relay.outbox.total == 0
+    assert await shop.outcomes(notification) == ["cancelled"]
+
+
+async def test_the_pending_step_of_an_older_one_of_its_collapse_key_is_not_sent(shop: Shop) -> None:
+    older = await shop.notifies(collapse_key="eta:7")
+    newer = await shop.notifies(collapse_key="eta:7")
+    other = await shop.notifies(collapse_key="eta:8")
+    await shop.delivers()
+    assert [await shop.outcomes(each) for each in (older, newer, other)] == [["replaced"], ["delivered"], ["delivered"]]
+    assert shop.relay.outbox.total == 2
+
+
 @pytest.mark.parametrize("email", [None, "no mailbox", "zoe@example.com\r\nBcc: x@example.com", "zoë@example.com"])
 async def test_a_person_without_a_mailbox_is_skipped(shop: Shop, email: str | None) -> None:
     notification = await shop.notifies(UserId("nobody"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -12,7 +13,8 @@ from msgspec import Meta
 
 from hub.domain.decisions import Outcome
 from hub.domain.envelope import Incoming, Rejected
-from hub.domain.notifications import Notification
+from hub.domain.ids import UserId
+from hub.domain.notifications import Lane, Notification
 from hub.domain.permission import Role
 from hub.service.notifications import Sending
 from hub.service.operations import PEOPLE, Call, Http, Operation, Repeat
@@ -53,6 +55,20 @@ class FakeSender:
         known = [Sending.DUPLICATE if item.id in self.sent else Sending.CREATED for item in notifications]
         self.sent |= {item.id: item for item in notifications}
         return known
+
+
+class FakeCancelKeys:
+    """Counts the cancels of each (person, key): that is its generation. Every cancel hits one job."""
+
+    def __init__(self) -> None:
+        self.cancels: Counter[tuple[str, str]] = Counter()
+
+    async def generations(self, wanted: Sequence[tuple[Lane, UserId, str]], /) -> list[int]:
+        return [self.cancels[user, key] for _, user, key in wanted]
+
+    async def cancel(self, user: UserId, key: str, /) -> int:
+        self.cancels[user, key] += 1
+        return 1
 
 
 def bearer(user: str = "u-1", role: Role = Role.SHOPPER) -> dict[str, str]:

@@ -17,7 +17,7 @@ from hub.service.events import Events
 from hub.service.notifications import Notifications
 from hub.service.rate import RateLimiter
 from hub.service.tokens import TokenVerifier
-from tests.unit.api.api_fakes import TEMPLATES, TOKEN, Client, FakeIngest, FakeSender
+from tests.unit.api.api_fakes import TEMPLATES, TOKEN, Client, FakeCancelKeys, FakeIngest, FakeSender
 
 Start = Callable[[web.Application], Awaitable[Client]]
 
@@ -30,6 +30,11 @@ def ingest() -> FakeIngest:
 @pytest.fixture
 def sender() -> FakeSender:
     return FakeSender()
+
+
+@pytest.fixture
+def cancel_keys() -> FakeCancelKeys:
+    return FakeCancelKeys()
 
 
 @pytest.fixture
@@ -49,8 +54,8 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.fixture
-def operations(ingest: FakeIngest, sender: FakeSender) -> Operations:
-    services = (Events(ingest), Notifications(sender, templates=TEMPLATES))
+def operations(ingest: FakeIngest, sender: FakeSender, cancel_keys: FakeCancelKeys) -> Operations:
+    services = (Events(ingest), Notifications(sender, cancel_keys=cancel_keys, templates=TEMPLATES))
     return Operations([item for service in services for item in service.operations()], rates=RateLimiter())
 
 

@@ -27,7 +27,7 @@ from hub.service.operations import AnyOperation
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
-from tests.unit.api.api_fakes import FakeIngest, FakeSender, order_placed
+from tests.unit.api.api_fakes import FakeCancelKeys, FakeIngest, FakeSender, order_placed
 
 URL = "https://shop.example"
 ASYNCAPI_SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.json.gz")
@@ -37,7 +37,7 @@ ALL: tuple[AnyOperation, ...] = (
     *InboxService(NOTHING).operations(),
     *Orders(NOTHING).operations(),
     *Events(FakeIngest()).operations(),
-    *Notifications(FakeSender(), templates={}).operations(),
+    *Notifications(FakeSender(), cancel_keys=FakeCancelKeys(), templates={}).operations(),
     *Publishing(NOTHING, NOTHING).operations(),
     *Histories(NOTHING, NOTHING).operations(),
     *Attendances(NOTHING, NOTHING).operations(),

@@ -14,7 +14,7 @@ from hub.service.notifications import Notifications
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
 from hub.store.idempotency import Beginning, Fresh, InProgress, Mismatch, Replay
-from tests.unit.api.api_fakes import SERVICE, TEMPLATES, Client, FakeSender, bearer
+from tests.unit.api.api_fakes import SERVICE, TEMPLATES, Client, FakeCancelKeys, FakeSender, bearer
 from tests.unit.api.conftest import Start
 
 NOTE = {"user": "u-1", "title": "Hello", "body": "Your gift card is here."}
@@ -55,7 +55,9 @@ def answers() -> FakeAnswers:
 @pytest.fixture
 async def client(start: Start, sender: FakeSender, answers: FakeAnswers, authenticator: Authenticator) -> Client:
     operations = Operations(
-        Notifications(sender, templates=TEMPLATES).operations(), rates=RateLimiter(), repeats=StoredRepeats(answers)
+        Notifications(sender, cancel_keys=FakeCancelKeys(), templates=TEMPLATES).operations(),
+        rates=RateLimiter(),
+        repeats=StoredRepeats(answers),
     )
     return await start(build_app(operations=operations, authenticate=authenticator.authenticate, health=Health({})))
 

@@ -7,7 +7,7 @@ import pytest
 
 from hub.domain.channels import EMAIL
 from hub.domain.notifications import Lane
-from tests.unit.api.api_fakes import SERVICE, Client, FakeSender, bearer
+from tests.unit.api.api_fakes import SERVICE, Client, FakeCancelKeys, FakeSender, bearer
 
 NOTE = {"user": "u-1", "title": "Hello", "body": "Your gift card is here."}
 
@@ -80,6 +80,8 @@ async def test_without_an_id_every_request_is_another_notification(client: Clien
         ({"link": "/\\evil.example"}, "link"),
         ({"colour": "red"}, "colour"),
         ({"id": ""}, "id"),
+        ({"cancel_key": ""}, "cancel_key"),
+        ({"cancel_key": "x" * 129}, "cancel_key"),
     ],
 )
 async def test_a_bad_wish_is_refused_by_the_name_of_its_field(
@@ -108,3 +110,40 @@ async def test_a_shopper_may_not_send(client: Client, sender: FakeSender) -> Non
     answer = await client.post("/v1/notifications", headers=bearer("u-1"), data=json.dumps(NOTE))
     assert answer.status == 403
     assert sender.sent == {}
+
+
+CART = {"user": "u-1", "cancel_key": "cart:7"}
+
+
+async def cancel(client: Client, wish: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    answer = await client.post("/v1/notifications/cancel", headers=SERVICE, json=wish)
+    return answer.status, await answer.json()
+
+
+async def test_what_is_sent_after_a_cancel_is_of_a_later_generation(client: Client, sender: FakeSender) -> None:
+    await send(client, {**NOTE, **CART})
+    assert await cancel(client, CART) == (200, {"cancelled": 1})
+    await send(client, {**NOTE, **CART})
+    await send(client, NOTE)
+    assert [(note.cancel_key, note.generation) for note in sender.sent.values()] == [
+        ("cart:7", 0),
+        ("cart:7", 1),
+        ("", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"), [({"user": None}, "user"), ({"cancel_key": None}, "cancel_key"), ({"all": True}, "all")]
+)
+async def test_a_bad_cancel_is_refused_by_the_name_of_its_field(
+    client: Client, change: dict[str, Any], field: str
+) -> None:
+    wish = {name: value for name, value in {**CART, **change}.items() if value is not None}
+    status, problem = await cancel(client, wish)
+    assert (status, problem["errors"][0]["field"]) == (400, field)
+
+
+async def test_a_shopper_may_not_cancel(client: Client, cancel_keys: FakeCancelKeys) -> None:
+    answer = await client.post("/v1/notifications/cancel", headers=bearer("u-1"), json=CART)
+    assert answer.status == 403
+    assert not cancel_keys.cancels

@@ -75,6 +75,9 @@ class Queue:
     async def claim(self, *, lane: Lane, now_ms: int, lease_ms: int, limit: int) -> list[Claimed]:
         return []
 
+    async def are_cancelled(self, jobs: Sequence[Job]) -> list[bool]:
+        return [False for _ in jobs]
+
     async def depth(self) -> dict[Lane, int]:
         return {}
 

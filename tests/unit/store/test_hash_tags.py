@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from hub.domain.channels import EMAIL
@@ -53,6 +54,7 @@ NOTIFICATION = Notification(
     NotificationId("n1"), USER, RuleName("r"), "t", "c", Lane.CRITICAL, TemplateName("t"), {}, 5, (Step(EMAIL),)
 )
 JOB = Job(JobId("n1:0"), 0, NOTIFICATION, 0)
+KEYED = msgspec.structs.replace(JOB, notification=msgspec.structs.replace(NOTIFICATION, cancel_key="cart {x}"))
 CLAIMED = Claimed(JOB, "token", 0, unknown=False, claims=0, lease_until_ms=0)
 LETTER = DeadLetter("d", "http", "not JSON", "", b"", 0)
 CLAIM = Fresh("shop", "key", "f", "token")
@@ -98,6 +100,8 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
     "ruling": lambda s: s.records.note_ruling(NOTIFICATION, Ruling(0, 0, 0, EMAIL, "drop")),
     "schedule": lambda s: s.jobs.schedule_many([JOB]),
+    "schedule keyed": lambda s: s.jobs.schedule_many([KEYED]),
+    "begin keyed": lambda s: s.jobs.begin(msgspec.structs.replace(CLAIMED, job=KEYED)),
     "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
     "begin": lambda s: s.jobs.begin(CLAIMED),
     "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=JOB, outcome="delivered"),
