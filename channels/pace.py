@@ -31,7 +31,7 @@ class Pace:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Take `burst`, one second's worth unless given, and never less than 2: one call for each side of `_KEPT`."""
-        self._per_second = per_second
+        self.per_second = per_second
         self._burst = max(2.0, per_second if burst is None else burst)
         self._tokens = self._burst
         self._clock_s = clock_s
@@ -40,7 +40,7 @@ class Pace:
 
     async def take(self, lane: Lane, *, at_most_s: float) -> None:
         """Wait for a call's turn. Raises TransientDeliveryError where it would not come within `at_most_s`."""
-        if self._per_second <= 0.0:
+        if self.per_second <= 0.0:
             return
         deadline_s = self._clock_s() + at_most_s
         while (wait_s := self._wait_s(lane)) > _AT_ONCE_S:
@@ -52,7 +52,7 @@ class Pace:
 
     def _wait_s(self, lane: Lane) -> float:
         now_s = self._clock_s()
-        self._tokens = min(self._burst, self._tokens + (now_s - self._updated_s) * self._per_second)
+        self._tokens = min(self._burst, self._tokens + (now_s - self._updated_s) * self.per_second)
         self._updated_s = now_s
         floor = _KEPT * self._burst if lane is Lane.MARKETING else 0.0
-        return max(0.0, (1.0 + floor - self._tokens) / self._per_second)
+        return max(0.0, (1.0 + floor - self._tokens) / self.per_second)

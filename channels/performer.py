@@ -27,6 +27,7 @@ from channels.ladder import (
     Unclear,
     next_move,
 )
+from channels.mishaps import Mishaps
 from channels.ports import JobQueue, SuppressionList
 from hub.domain.channels import Channel
 from hub.domain.errors import (
@@ -58,6 +59,7 @@ class Performer:
         limits: Limits,
         lease_s: float,
         clock: Callable[[], int],
+        mishaps: Mishaps | None = None,
     ) -> None:
         """Take `lease_s`, to which a lease is prolonged when a call begins: longer than any call takes."""
         self._channels = channels
@@ -66,6 +68,7 @@ class Performer:
         self._limits = limits
         self._lease_ms = round(lease_s * 1_000)
         self._clock = clock
+        self._mishaps = mishaps or Mishaps()
 
     async def perform(self, hand: InHand, *, began: Callable[[], None]) -> None:
         """Do a job to its next resting place. `began` is told when the provider may take the message from now on.
@@ -139,6 +142,8 @@ class Performer:
             case _:
                 assert_never(move)
         _report(hand, outcome if kept else _LOST_LEASE, reason)
+        if kept:
+            self._mishaps.note(claimed.job, outcome, reason, tries=claimed.claims + 1, at_ms=self._clock())
 
     async def _suppress(self, hand: InHand, reason: str) -> bool:
         await self._suppressions.add(hand.claimed.job.channel, hand.address, reason=reason)

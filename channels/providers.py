@@ -16,6 +16,7 @@ import msgspec
 from channels.breaker import Breaker
 from channels.channel import Committing, LeaseLost
 from channels.pace import Pace
+from channels.tally import Tally
 from hub.domain.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError, UnknownDeliveryError
 from hub.domain.notifications import Lane
 from hub.observe import PROVIDER_CALLS, PROVIDER_OPEN, logger
@@ -68,11 +69,21 @@ class Line(Generic[_Message]):
         self._breaker = breaker
         self._places = _places(places)
         self._clock_s = clock_s
+        self._tally = Tally()
+        self._under_way = 0
 
     @property
     def health(self) -> Health:
         """How the provider is doing, as far as this process knows."""
-        return Health(self.name, failing=self._breaker.is_open, rests_s=self._breaker.blocked_s(self._clock_s()))
+        now_s = self._clock_s()
+        return Health(
+            self.name,
+            failing=self._breaker.is_open,
+            rests_s=self._breaker.blocked_s(now_s),
+            calls=self._tally.last_minute(now_s),
+            under_way=self._under_way,
+            per_second=self._pace.per_second,
+        )
 
     def blocked_s(self) -> float:
         """Return for how long the provider is to be left alone, 0: it can be asked."""
@@ -85,6 +96,7 @@ class Line(Generic[_Message]):
             if blocked_s := self.blocked_s():
                 raise _rests(self.name, blocked_s)
             self._breaker.begin()
+            self._under_way += 1
             try:
                 word = await self._provider.send(message, lane=lane, committing=committing)
             except DeliveryError as error:
@@ -93,6 +105,8 @@ class Line(Generic[_Message]):
             except BaseException:
                 self._breaker.abandon()
                 raise
+            finally:
+                self._under_way -= 1
             self._breaker.succeed()
             self._count("taken")
             return word
@@ -114,6 +128,7 @@ class Line(Generic[_Message]):
             _log.warning("provider_failing", provider=self.name, rests_s=round(self.blocked_s(), 1))
 
     def _count(self, outcome: str) -> None:
+        self._tally.count(outcome, self._clock_s())
         PROVIDER_CALLS.labels(self.name, outcome).inc()
         PROVIDER_OPEN.labels(self.name).set(self._breaker.is_open)
 
@@ -135,11 +150,15 @@ def _outcome(error: DeliveryError) -> str:
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How a provider is doing. `rests_s`: for how long it will not be asked."""
+    """How a provider is doing. `rests_s`: for how long it will not be asked; `calls` of the last minute, by outcome."""
 
     name: str
     failing: bool
     rests_s: float
+    calls: Mapping[str, int] = {}
+    under_way: int = 0
+    per_second: float = 0.0
+    """Its pace at most, 0: no bound."""
 
 
 class Providers(Generic[_Message]):

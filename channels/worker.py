@@ -9,6 +9,7 @@ from channels.backoff import Backoff
 from channels.channel import DeliveryChannel
 from channels.in_hand import Briefing
 from channels.ladder import Limits
+from channels.mishaps import Mishaps
 from channels.performer import Performer
 from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
 from channels.runner import Runner
@@ -26,6 +27,7 @@ def delivery_runner(
     people: People,
     records: RecordBook,
     suppressions: SuppressionList,
+    mishaps: Mishaps | None = None,
     clock: Callable[[], int] = unix_ms,
     jitter: Callable[[], float] = random.random,
 ) -> Runner:
@@ -48,6 +50,7 @@ def delivery_runner(
         limits=limits,
         lease_s=settings.lease_s,
         clock=clock,
+        mishaps=mishaps,
     )
     return Runner(
         jobs=jobs,

@@ -24,6 +24,7 @@ from hub.settings import Settings
 from hub.store.clock import unix_ms
 from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
+from hub.store.delivery_workers import DeliveryWorkers
 from hub.store.devices import Devices
 from hub.store.directives import Directives
 from hub.store.documents import Documents
@@ -35,6 +36,7 @@ from hub.store.opening import open_server
 from hub.store.parked import Parked
 from hub.store.preferences import PreferenceBook
 from hub.store.presence import Presence
+from hub.store.queue_view import QueueView
 from hub.store.records import Records
 from hub.store.return_paths import ReturnPaths
 from hub.store.scripts import Scripts
@@ -74,6 +76,8 @@ class Stores:
     presence: Presence
     directives: Directives
     workers: Workers
+    delivery_workers: DeliveryWorkers
+    queue_view: QueueView
 
 
 @asynccontextmanager
@@ -123,6 +127,8 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         presence=Presence(scripts, keys, namespaces, ttl_s=settings.gateway.presence_ttl_s),
         directives=Directives(server, scripts, keys),
         workers=Workers(scripts, keys),
+        delivery_workers=DeliveryWorkers(scripts, keys),
+        queue_view=QueueView(server, keys, shards=settings.delivery.shards),
     )
 
 

@@ -273,6 +273,8 @@ class Settings(_Section, frozen=True):
     """Signs what comes back to the hub: status callbacks and links in messages. Empty: `token.hmac_secret`."""
     shop_url: str = ""
     """Where links in messages lead. Empty: `public_url`."""
+    operator_page: bool = True
+    """Whether `/ops` is served. It shows nothing before it is given an API key or an admin's token."""
     data_dir: str = "data"
     log_level: str = "info"
     playbook: str = ""

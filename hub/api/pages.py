@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -35,16 +35,19 @@ _TYPES = {
 _TEXT = ("text/", "application/json", "image/svg+xml", "application/manifest+json")
 
 
-def page_routes(folder: Path) -> Iterable[web.RouteDef]:
+def page_routes(folder: Path, *, only: Collection[str] = ()) -> Iterable[web.RouteDef]:
     """Return a route for each file below `folder`: `index.html` at `/`, `publish.html` at `/publish`, others by name.
 
-    Hidden files and types that no page uses are left out. A folder that is not there has no pages.
+    `only` names the files to serve, by their paths below the folder; none: all of them. Hidden files and types that no
+    page uses are left out. A folder that is not there has no pages.
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix in _TYPES and path.is_file())[:MAX_FILES]
     if not files:
         _log.warning("no_pages", folder=str(folder))
     for path in files:
         if path.name.startswith(".") or path.stat().st_size > MAX_FILE_BYTES:
+            continue
+        if only and path.relative_to(folder).as_posix() not in only:
             continue
         yield web.get(_address(path.relative_to(folder)), _serving(path.read_bytes(), path.suffix))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -10,11 +11,14 @@ from functools import partial
 from channels.channel import DeliveryChannel
 from channels.email.opening import open_email
 from channels.email.reports_door import reports_door
+from channels.mishaps import Mishaps
 from channels.push.opening import open_push
 from channels.registry import Tools, open_registered
+from channels.reporting import reporting
 from channels.sms.channel import SmsChannel
 from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
+from hub import __version__
 from hub.api.webhooks import TWILIO_PATH
 from hub.app import Stores, build_mail_reports, build_person_links, build_renderer, build_signer, open_stores
 from hub.config_checks import parse_address
@@ -34,6 +38,7 @@ _log = logger(__name__)
 
 async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -> int:
     """Deliver until `stopping`; then finish what is in hand, give back the rest and return."""
+    mishaps = Mishaps()
     async with (
         redis_of(settings) as url,
         open_stores(settings, url) as stores,
@@ -42,6 +47,14 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
         admin_server(
             settings.admin_listen, {"redis": redis_check(stores.server)}, metrics_dir=launch.metrics_dir
         ) as health,
+        reporting(
+            stores.delivery_workers,
+            uid=secrets.token_hex(8),
+            version=__version__,
+            channels=channels,
+            mishaps=mishaps,
+            clock=unix_ms,
+        ),
     ):
         runner = delivery_runner(
             settings.delivery,
@@ -51,6 +64,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
             people=stores.documents,
             records=stores.records,
             suppressions=stores.suppressions,
+            mishaps=mishaps,
         )
         _log.info("delivering", channels=sorted(channels))
         running = asyncio.create_task(runner.run(stopping))

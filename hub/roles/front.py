@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hub.api.health import Check
-from hub.app import Stores, build_mail_reports, build_preference_centre, known_channels
+from hub.app import Stores, build_mail_reports, build_preference_centre, build_signer, known_channels
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
@@ -23,8 +23,12 @@ from hub.service.inbox import InboxService
 from hub.service.ingest import Ingest
 from hub.service.installation import Installation
 from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
+from hub.service.letters import Letters
 from hub.service.mail_intake import MailIntake
 from hub.service.notifications import Notifications
+from hub.service.operator_letters import OperatorLetters
+from hub.service.operator_texts import OperatorTexts
+from hub.service.operator_view import OperatorView
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
@@ -84,6 +88,17 @@ def templates_for_services(renderer: Renderer) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(sample) - {_ADDED_BY_US} for name, sample in samples.items()}
 
 
+def _for_operators(
+    settings: Settings, stores: Stores, *, ingest: Ingest, renderer: Renderer
+) -> tuple[OperatorView, OperatorLetters, OperatorTexts]:
+    letters = Letters(dead_letters=stores.dead_letters, ingest=ingest, jobs=stores.jobs)
+    return (
+        OperatorView(stores.delivery_workers, stores.queue_view),
+        OperatorLetters(stores.dead_letters, letters),
+        OperatorTexts(renderer, signer=build_signer(settings), max_segments=settings.sms.max_segments),
+    )
+
+
 def build_front(
     settings: Settings,
     stores: Stores,
@@ -91,9 +106,9 @@ def build_front(
     ingest: Ingest,
     effects: Effects,
     keys: Keys,
-    templates: Mapping[str, frozenset[str]],
+    renderer: Renderer,
 ) -> Front:
-    """Return what a worker offers; `templates` are those that services may ask for."""
+    """Return what a worker offers."""
     for_services = ServiceTopics(stores.namespaces)
     services = (
         InboxService(stores.inbox),
@@ -104,7 +119,7 @@ def build_front(
         Notifications(
             effects,
             cancel_keys=stores.jobs.cancellations,
-            templates=templates,
+            templates=templates_for_services(renderer),
             channels=known_channels(settings),
         ),
         Publishing(stores.topics, for_services),
@@ -114,6 +129,7 @@ def build_front(
         Installation(stores.workers),
         MailIntake(build_mail_reports(settings, stores)),
         SuppressionList(stores.suppressions),
+        *_for_operators(settings, stores, ingest=ingest, renderer=renderer),
     )
     operations = Operations(
         [operation for service in services for operation in service.operations()],

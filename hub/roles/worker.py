@@ -17,6 +17,7 @@ from hub.api.documents import document_routes
 from hub.api.health import Check, Health
 from hub.api.mail_webhook import mail_routes
 from hub.api.openapi import openapi_document
+from hub.api.operator import operator_page, preview_routes
 from hub.api.pages import page_routes
 from hub.api.webhooks import twilio_routes
 from hub.app import Stores, build_effects, build_ingest, build_mail_reports, build_renderer, build_signer, open_stores
@@ -26,7 +27,7 @@ from hub.gateway.handshake import PATH
 from hub.gateway.stream_request import PATH as STREAM_PATH
 from hub.observe import logger
 from hub.roles.admin import redis_check
-from hub.roles.front import Front, build_front, issuers_keys, templates_for_services
+from hub.roles.front import Front, build_front, issuers_keys
 from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
 from hub.service.sms_receipts import SmsReceipts
@@ -69,14 +70,13 @@ async def run_worker(
         renderer = build_renderer(settings)
         effects = build_effects(settings, stores, renderer)
         ingest = build_ingest(settings, stores, effects)
-        front = build_front(
-            settings, stores, ingest=ingest, effects=effects, keys=keys, templates=templates_for_services(renderer)
-        )
+        front = build_front(settings, stores, ingest=ingest, effects=effects, keys=keys, renderer=renderer)
         async with _gateway(settings, stores, front, http) as gateway:
             health = Health(
                 {"redis": redis_check(stores.server), "pubsub": _pubsub_check(gateway, stores.server), **key_checks}
             )
-            app = _app(settings, stores, front, gateway, health=health, metrics_dir=metrics_dir)
+            pages = (*_pages(settings), *preview_routes(renderer, build_signer(settings), clock=unix_ms))
+            app = _app(settings, stores, front, gateway, health=health, pages=pages, metrics_dir=metrics_dir)
             http.runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
             await http.runner.setup()
             sweeping = asyncio.create_task(sweep_parked(ingest))
@@ -107,14 +107,21 @@ def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> G
 
 
 def _app(
-    settings: Settings, stores: Stores, front: Front, gateway: Gateway, *, health: Health, metrics_dir: str | None
+    settings: Settings,
+    stores: Stores,
+    front: Front,
+    gateway: Gateway,
+    *,
+    health: Health,
+    pages: Iterable[web.RouteDef],
+    metrics_dir: str | None,
 ) -> web.Application:
     return build_app(
         operations=front.operations,
         authenticate=front.authenticate,
         health=health,
         documents=document_routes(_documents(settings, front)),
-        pages=page_routes(_PAGES) if settings.demo.sign_in else (),
+        pages=pages,
         extra_routes=[
             web.get(PATH, gateway.upgrade_from_http),
             web.route("*", STREAM_PATH, gateway.stream_from_http),
@@ -124,6 +131,12 @@ def _app(
         ],
         metrics_dir=metrics_dir,
     )
+
+
+def _pages(settings: Settings) -> Iterable[web.RouteDef]:
+    if settings.demo.sign_in:
+        return page_routes(_PAGES)
+    return operator_page(_PAGES) if settings.operator_page else ()
 
 
 def _documents(settings: Settings, front: Front) -> dict[str, dict[str, Any]]:

@@ -26,6 +26,7 @@ _OTHER_TAGS = frozenset(
         "idem",
         "probe",
         "workers",
+        "deliverers",
         "device",
         "velocity",
         "suppressions",
@@ -180,6 +181,10 @@ class Keys:
     def workers(self, part: str) -> str:
         """One of the structures about the workers that run: alive, facts."""
         return self._tagged("workers", part)
+
+    def delivery_workers(self, part: str) -> str:
+        """One of the structures about the delivery workers that run: alive, facts."""
+        return self._tagged("deliverers", part)
 
     def probe_channel(self, worker: str) -> str:
         """Pub/sub channel by which a worker proves that the pub/sub path works."""

@@ -33,6 +33,9 @@ from hub.service.installation import Installation
 from hub.service.mail_intake import MailIntake
 from hub.service.notifications import Notifications
 from hub.service.operations import AnyOperation
+from hub.service.operator_letters import OperatorLetters
+from hub.service.operator_texts import OperatorTexts
+from hub.service.operator_view import OperatorView
 from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.preferences import PreferenceCentre
@@ -254,6 +257,7 @@ PARTS = {
     "presence": "expiry",
     "suppressions": "index",
     "workers": "alive",
+    "delivery_workers": "alive",
 }
 
 
@@ -286,6 +290,9 @@ def operations() -> tuple[AnyOperation, ...]:
         Installation(nobody),
         MailIntake(nobody),
         SuppressionList(nobody),
+        OperatorView(nobody, nobody),
+        OperatorLetters(nobody, nobody),
+        OperatorTexts(nobody, signer=None, max_segments=3),
     )
     return tuple(operation for service in services for operation in service.operations())
 

@@ -44,9 +44,10 @@ async def stores(settings: Settings, redis_url: str) -> AsyncIterator[Stores]:
 
 @pytest.fixture
 async def client(settings: Settings, stores: Stores) -> AsyncIterator[Client]:
-    effects = build_effects(settings, stores, build_renderer(settings))
+    renderer = build_renderer(settings)
+    effects = build_effects(settings, stores, renderer)
     ingest = build_ingest(settings, stores, effects)
-    front = build_front(settings, stores, ingest=ingest, effects=effects, keys=fixed_keys(()), templates={})
+    front = build_front(settings, stores, ingest=ingest, effects=effects, keys=fixed_keys(()), renderer=renderer)
     app = build_app(operations=front.operations, authenticate=front.authenticate, health=Health({}))
     async with TestClient(TestServer(app)) as client:
         yield client

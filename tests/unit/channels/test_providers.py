@@ -74,7 +74,7 @@ async def test_a_failing_provider_is_left_alone_and_tried_again_later() -> None:
     for _ in range(4):
         await send(providers)
     assert len(first.given) == 2
-    assert providers.health[0] == Health("first", failing=True, rests_s=5.0)
+    assert providers.health[0] == Health("first", failing=True, rests_s=5.0, calls={"refused": 2})
     now_s = 6.0
     assert await send(providers) == "first:ok"
     assert not providers.health[0].failing

@@ -13,6 +13,7 @@ from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, Tem
 from hub.domain.notifications import EntryState, InboxEntry, Job, Lane, Notification, Step
 from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.store.dead_letters import DeadLetter, DeadLetters
+from hub.store.delivery_workers import DeliveryWorkers
 from hub.store.directives import Directives
 from hub.store.documents import Documents
 from hub.store.idempotency import Fresh, Idempotency
@@ -78,6 +79,7 @@ class Store:
         self.idempotency = Idempotency(NOBODY, recorder, keys)
         self.directives = Directives(NOBODY, recorder, keys)
         self.workers = Workers(recorder, keys)
+        self.delivery_workers = DeliveryWorkers(recorder, keys)
         self.presence = Presence(recorder, keys, namespaces)
 
 
@@ -113,6 +115,8 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "tell": lambda s: s.directives.tell([(EffectId("d"), UnsubscribeUser(Whose(USER), Topic("t")))], now_ms=0),
     "beat": lambda s: s.workers.beat(WorkerFacts("w", "w", "1", 0, clients=0, users=0, topics=0, subscriptions=0)),
     "alive": lambda s: s.workers.alive(),
+    "deliverer": lambda s: s.delivery_workers.leave("w"),
+    "deliverers": lambda s: s.delivery_workers.alive(),
     "answer": lambda s: s.idempotency.finish(CLAIM, b""),
 }
 
