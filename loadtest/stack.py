@@ -29,7 +29,7 @@ from hub.service.tokens import mint_token
 from hub.settings import Token
 
 _START_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 45.0
+_STOP_TIMEOUT_S = 60.0
 _KAFKA_JARS = Path(".local/kafka-jars")
 _TOKEN_TTL_S = 86_400
 _SERVE = "serve"

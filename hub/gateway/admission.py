@@ -12,6 +12,8 @@ _OWN = 64
 _UNLIMITED = 1_000_000
 LATE_S = 0.5
 """A worker that comes to its work so much later than it meant to does not get through it."""
+_PATIENCE_S = 2.0
+"""How long newcomers may stand before the door: SDKs give up after five seconds, and then all of it was in vain."""
 
 
 def descriptor_limit() -> int:
@@ -42,6 +44,11 @@ class Admission:
         """Set while draining: nobody comes in any more."""
         self.late_s = 0.0
         """How late the worker's event loop was last."""
+        self.came = 0
+        """Connections accepted since `look`, whatever they are for."""
+        self._wait_s = 0.0
+        self._queued = 0
+        self._looked_s = now_s
         self.elsewhere = 0
         """Connections that are open and not the gateway's, as counted last."""
 
@@ -51,7 +58,7 @@ class Admission:
             return "draining"
         if connections >= self._max_connections:
             return "full"
-        if self.late_s > self._late_from_s:
+        if self.late_s > self._late_from_s or self._wait_s > _PATIENCE_S:
             # Whoever came in now would wait behind the others until it is given up, and then come once more.
             return "busy"
         budget = self._budget + (now_s - self._refilled_s) * self._per_second
@@ -61,6 +68,15 @@ class Admission:
             return "busy"
         self._budget -= 1.0
         return None
+
+    def look(self, *, queued: int, now_s: float) -> None:
+        """Take note of how many stand before the door. To be called a few times a second.
+
+        Where some stood there the last time as well, how fast they came in since tells how long the last one waits.
+        """
+        took_s = now_s - self._looked_s
+        self._wait_s = queued * took_s / max(1, self.came) if self._queued else 0.0
+        self.came, self._queued, self._looked_s = 0, queued, now_s
 
     def crowded(self, *, open_here: int) -> bool:
         """Say whether this many open transports of the gateway, of whatever state, are more than descriptors allow."""

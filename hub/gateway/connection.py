@@ -45,7 +45,7 @@ from hub.protocol.session import Session, State
 from hub.protocol.wire import ClientInfo, Message
 
 _log = logger(__name__)
-_CLOSE_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
 _SLOW_TIMEOUT_S = 30.0
 """How long a socket may stay full."""
@@ -360,6 +360,6 @@ class Connection(asyncio.Protocol):
         if transport.can_write_eof():
             # Closing with unread bytes would reset the connection and could destroy the close frame on its way.
             transport.write_eof()
-            self._worker.wheel.set(self, self._worker.now_s() + _CLOSE_TIMEOUT_S)
+            self._worker.wheel.set(self, self._worker.now_s() + CLOSE_TIMEOUT_S)
         else:
             transport.close()

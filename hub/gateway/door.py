@@ -98,6 +98,7 @@ class Reception:
     def opened(self, door: Door) -> None:
         """A client has come to a door."""
         worker = self._worker
+        self._admission.came += 1
         worker.wheel.set(door, worker.now_s() + worker.settings.handshake_timeout_s)
         self._waiting[door] = None
         if self._admission.crowded(open_here=len(worker.connections) + len(self._waiting) + self._lingering):

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -22,6 +22,7 @@ from hub.domain.topics import Namespace, Namespaces
 from hub.gateway.admission import LATE_S, Admission, connection_limit, descriptor_limit
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.clock import MACHINE_CLOCK, Clock
+from hub.gateway.connection import CLOSE_TIMEOUT_S
 from hub.gateway.directory import Directory
 from hub.gateway.door import Door, Reception
 from hub.gateway.fanout import FanOut
@@ -35,6 +36,7 @@ from hub.gateway.roll_call import RollCall
 from hub.gateway.steward import Steward
 from hub.gateway.subscriptions import LiveTopic
 from hub.gateway.tally import Tally
+from hub.gateway.threshold import Listening, Threshold
 from hub.gateway.wheel import Wheel
 from hub.gateway.worker import Worker
 from hub.observe import logger
@@ -47,6 +49,12 @@ from hub.store.server import Server
 from hub.store.workers import WorkerFacts
 
 _DRAIN_STEP_S = 0.1
+_DRAIN_SLICE = 100
+"""Connections closed before others get their turn: some ten milliseconds."""
+_HANG_UP_S = CLOSE_TIMEOUT_S + 1.0
+"""How long the last may take to hang up. Who does not is cut by then."""
+_LAST_NEWCOMERS_S = 1.0
+"""How long those before the door are waited for when it closes."""
 _FLUSH_S = 1.0
 _LISTEN_TIMEOUT_S = 5.0
 _log = logger(__name__)
@@ -140,6 +148,7 @@ class Gateway:
         self._reception = Reception(self._worker, Handshake(settings.allowed_origins), self._admission)
         self._http = http
         self._http_connections = http_connections
+        self._threshold = Threshold()
         self._parts: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -182,6 +191,7 @@ class Gateway:
             await asyncio.sleep(worker.wheel.tick_s)
             now_s = worker.now_s()
             self._admission.late_s = now_s - due_s
+            self._admission.look(queued=self._threshold.queued(), now_s=now_s)
             if now_s - due_s > LATE_S:
                 # Nobody is silent because we did not listen: what clients have sent meanwhile is read first.
                 await asyncio.sleep(0)
@@ -227,6 +237,10 @@ class Gateway:
         )
 
     # The way in
+
+    def watch(self, sockets: Sequence[Listening]) -> None:
+        """Take the sockets that listen for this gateway, until `close_door`: where many wait there, it is busy."""
+        self._threshold = Threshold(sockets)
 
     def protocol_factory(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
@@ -291,21 +305,40 @@ class Gateway:
             return False
         return True
 
+    async def close_door(self) -> None:
+        """Let nobody in any more, and wait until nobody stands before the door: then the sockets can be closed.
+
+        Closing them sooner would cut those who stand there; they are told to come again.
+        """
+        self._admission.closed = True
+        now_s = self._worker.now_s
+        until_s = now_s() + _LAST_NEWCOMERS_S
+        while self._threshold.queued() and now_s() < until_s:  # noqa: ASYNC110 - the kernel does not tell
+            await asyncio.sleep(0)
+        self._threshold = Threshold()
+
     async def drain(self) -> None:
-        """Let nobody in any more and close all connections, in batches over `drain_s` so that they come back spread."""
+        """Let nobody in any more and close all connections, evenly over `drain_s`, so that they come back spread.
+
+        Returns when all have hung up, a few seconds after `drain_s` at the latest.
+        """
         self._admission.closed = True
         worker = self._worker
         left = [*worker.connections]
-        steps = max(1, int(worker.settings.drain_s / _DRAIN_STEP_S))
-        size = max(1, math.ceil(len(left) / steps))
         _log.info("gateway_draining", connections=len(left))
-        for at in range(0, len(left), size):
-            for connection in left[at : at + size]:
-                connection.perform(connection.session.close(codes.SHUTDOWN))
+        began_s, drain_s, closed = worker.now_s(), worker.settings.drain_s, 0
+        while closed < len(left):
+            # By the clock: a worker that gets little of the machine closes more in each step, and not for longer.
+            past_s = worker.now_s() - began_s + _DRAIN_STEP_S
+            until = math.ceil(len(left) * min(1.0, past_s / drain_s)) if drain_s else len(left)
+            for at in range(closed, until, _DRAIN_SLICE):
+                for connection in left[at : min(until, at + _DRAIN_SLICE)]:
+                    connection.perform(connection.session.close(codes.SHUTDOWN))
+                await asyncio.sleep(0)
+            closed = until
             await asyncio.sleep(_DRAIN_STEP_S)
-        for _ in range(steps):
-            if not worker.connections:
-                return
+        gone_s = worker.now_s() + _HANG_UP_S
+        while worker.connections and worker.now_s() < gone_s:  # noqa: ASYNC110 - the last may hang up at any time
             await asyncio.sleep(_DRAIN_STEP_S)
 
 

@@ -184,12 +184,14 @@ async def _listen(settings: Settings, gateway: Gateway, health: Health, stopping
         server = await loop.create_server(gateway.protocol_factory, host, port, reuse_port=True, backlog=_BACKLOG)
     except OSError as error:
         raise cannot_listen(settings.listen, error) from error
+    gateway.watch(server.sockets)
     _log.info("listening", on=server.sockets[0].getsockname())
     stop = asyncio.ensure_future(stopping.wait())
     failed = asyncio.ensure_future(gateway.failed())
     await asyncio.wait({stop, failed}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     health.drain()
+    await gateway.close_door()
     server.close()
     if failed.done():
         failed.result()

@@ -9,6 +9,7 @@ from loadtest.stage import Scenario, Stage
 NAME = "drain"
 BACK = Measure("SIGTERM beside a successor: all moved over", "s", must=60, reach=30)
 CUT = Measure("connections cut without a code", "", must=0)
+UNMET = Measure("connects without an answer", "", must=0)
 RECOVERED = Measure("publications recovered", "")
 _MESSAGES = 4
 """A drain takes its time: messages to all are spread over it."""
@@ -27,6 +28,7 @@ async def run(stage: Stage) -> list[Figure]:
         BACK.figure(NAME, loss.back_s),
         Figure(NAME, "clients told to reconnect", told, "", budget=stage.plan.clients, ceiling=False),
         CUT.figure(NAME, cut),
+        UNMET.figure(NAME, loss.unmet),
         RECOVERED.figure(NAME, loss.recovered),
     ]
 

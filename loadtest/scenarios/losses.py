@@ -23,6 +23,8 @@ class Loss:
     back_s: float
     recovered: int
     refused: int
+    unmet: int
+    """Attempts to come back that nobody answered."""
 
 
 async def survive(
@@ -50,6 +52,7 @@ async def survive(
         back_s=back_s,
         recovered=after.recovered - before.recovered,
         refused=after.refused - before.refused,
+        unmet=after.unmet - before.unmet,
     )
 
 

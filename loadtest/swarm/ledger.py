@@ -10,7 +10,7 @@ from loadtest.swarm.wire import Sub
 
 LATEST = ("price:", "sale:", "shipment:", "stock:", "courier:")
 """Topics of which only the newest value counts: those in between may be left out."""
-_COUNTS = ("connects", "received", "recovered", "refused", "skipped", "doubles", "holes", "unrecovered")
+_COUNTS = ("connects", "received", "recovered", "refused", "unmet", "skipped", "doubles", "holes", "unrecovered")
 
 
 class Position:
@@ -27,13 +27,15 @@ class Tally:
     """What all clients of a run have seen. `doubles`, `holes`, `unrecovered` and `errors` must stay 0.
 
     `recovered` publications came with the answer to a reconnect. `refused` counts answers that ask a client to come
-    again later: a 503, a temporary error. `skipped` are values that topics of the latest value left out.
+    again later: a 503, a temporary error. `unmet` are attempts to connect that came to nothing otherwise: nobody
+    listened, or there was no answer for as long as a client waits. `skipped` are values that topics of the latest value
+    left out.
     """
 
     __slots__ = (*_COUNTS, "errors")
 
     def __init__(self) -> None:
-        self.connects = self.received = self.recovered = self.refused = self.skipped = 0
+        self.connects = self.received = self.recovered = self.refused = self.unmet = self.skipped = 0
         self.doubles = self.holes = self.unrecovered = 0
         self.errors: dict[str, int] = {}
 

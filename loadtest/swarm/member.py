@@ -136,9 +136,11 @@ class Member:
         self._refused = ()
         return self._book.upgrade
 
-    def lost(self) -> None:
-        """The connection is gone."""
-        if self.phase not in {Phase.AWAY, Phase.OVER}:
+    def lost(self, *, given_up: bool = False) -> None:
+        """The connection is gone: `given_up` by the member itself, which has waited for an answer for too long."""
+        if given_up or self.phase is Phase.UPGRADING:
+            self._book.tally.unmet += 1
+        elif self.phase not in {Phase.AWAY, Phase.OVER}:
             self._book.closed(_NO_CODE)
         self.phase = Phase.AWAY
         self._rest = b""

@@ -1,8 +1,9 @@
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 
 from tests.integration.gateway.dialects import in_both_dialects
-from tests.integration.gateway.stage import PING_S, PONG_S, Running, Start
+from tests.integration.gateway.stage import PATIENCE_S, PING_S, PONG_S, Running, Start
 
 pytestmark = in_both_dialects
 
@@ -94,6 +95,32 @@ async def test_draining_closes_everybody_for_reconnect_and_lets_nobody_in(start:
         await asyncio.gather(worker.gateway.drain(), ann.closed(), bob.closed())
         assert await ann.closed() == (3001, "shutdown")
     assert worker.gateway.connections == 0
+
+
+async def test_draining_goes_by_the_clock_however_few_steps_the_worker_gets(start: Start) -> None:
+    worker = await start(drain_s=2 * PATIENCE_S)
+    async with AsyncExitStack() as crowd, asyncio.timeout(PATIENCE_S):
+        clients = [await crowd.enter_async_context(worker.user(f"u{n}")) for n in range(30)]
+        draining = asyncio.create_task(worker.gateway.drain())
+        while worker.gateway.connections:
+            worker.hands.forward(PATIENCE_S / 5)
+            await asyncio.sleep(0.05)
+        await draining
+        assert {await client.closed() for client in clients} == {(3001, "shutdown")}
+
+
+async def test_who_stands_before_a_door_that_closes_is_told_to_come_again(worker: Running) -> None:
+    worker.gateway.watch(worker.server.sockets)
+    request = b"GET /connection/websocket HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    # Blocking, so that the loop cannot accept them.
+    waiting = [socket.create_connection(("127.0.0.1", worker.port)) for _ in range(20)]
+    for each in waiting:
+        each.sendall(request)
+    await worker.gateway.close_door()
+    worker.server.close()
+    for each in waiting:
+        assert (await asyncio.to_thread(each.recv, 100)).startswith(b"HTTP/1.1 503 ")
+        each.close()
 
 
 async def test_the_probe_proves_the_way_from_redis(worker: Running) -> None:

@@ -20,6 +20,34 @@ def test_a_worker_that_is_late_takes_nobody_until_it_has_caught_up() -> None:
     assert admission.refuse(connections=0, now_s=0.1) is None
 
 
+def admission_with_a_queue(*, before: int, came: int, queued: int) -> Admission:
+    """One that has looked at its queue twice, a quarter of a second apart."""
+    admission = Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0)
+    admission.look(queued=before, now_s=0.25)
+    admission.came = came
+    admission.look(queued=queued, now_s=0.5)
+    return admission
+
+
+def test_a_worker_with_a_long_queue_takes_nobody_until_it_is_short() -> None:
+    # 100 newcomers in a quarter of a second: the last of 900 will have waited for 2.25 s.
+    admission = admission_with_a_queue(before=700, came=100, queued=900)
+    assert admission.refuse(connections=0, now_s=0.5) == "busy"
+    admission.came = 600
+    admission.look(queued=300, now_s=0.75)
+    assert admission.refuse(connections=0, now_s=0.75) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "came", "queued"),
+    [(0, 0, 900), (900, 900, 900), (900, 300, 0), (1, 0, 1)],
+    ids=["they have only just come", "they move on fast", "they are in", "one is no queue"],
+)
+def test_a_queue_that_moves_on_keeps_nobody_out(before: int, came: int, queued: int) -> None:
+    admission = admission_with_a_queue(before=before, came=came, queued=queued)
+    assert admission.refuse(connections=0, now_s=0.5) is None
+
+
 def test_a_full_worker_takes_nobody() -> None:
     assert (
         Admission(per_second=9, max_connections=5, descriptors=1_000, now_s=0.0).refuse(connections=5, now_s=0.0)

@@ -178,6 +178,16 @@ def test_a_connection_that_just_ends_is_counted_as_such() -> None:
     assert book.closes == {"1006": 1}
 
 
+def test_an_attempt_that_nobody_answers_is_no_lost_connection() -> None:
+    one = member(book := Book("h", path="/"))
+    one.opened(1)
+    one.lost()
+    one.opened(2)
+    one.received(SWITCHED, 3)
+    one.lost(given_up=True)
+    assert (book.closes, book.tally.unmet) == ({}, 2)
+
+
 def test_one_who_leaves_says_goodbye_and_is_not_counted_as_lost() -> None:
     one = live(book := Book("h", path="/"))
     assert one.leave()[0] == 0x80 | frames.CLOSE
