@@ -1,13 +1,13 @@
 """One mail as bytes: text and HTML, with a Message-ID that stays the same however often it is sent.
 
 Written directly: `email.message.EmailMessage` takes 2.4 ms to build and fold what these lines do in 0.15 ms, and a
-worker should send 500 a second. The standard library has the last word: its parser must find exactly our headers.
+worker should send 1,000 a second. What was written is read again: it must hold exactly our headers.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import encodebytes
+from base64 import b64encode
 from collections.abc import Mapping
 from email.utils import formatdate
 from types import MappingProxyType
@@ -23,6 +23,8 @@ from templates.texts import EmailText
 # Base64 has no underscore and no line that begins with two hyphens, so no body can hold it.
 _BOUNDARY = "=_alternative"
 _NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
+_LINE = 76
+"""Characters in a line of base64 at most (RFC 2045, 6.8)."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -87,4 +89,6 @@ def one_click(link: str) -> dict[str, str]:
 def _part(subtype: str, text: str) -> bytes:
     head = f"--{_BOUNDARY}\r\nContent-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     # Surrogates cannot be sent; they only come from broken input and become question marks.
-    return head.encode() + encodebytes(text.encode(errors="replace")).replace(b"\n", b"\r\n")
+    encoded_text = b64encode(text.encode(errors="replace"))
+    lines = [encoded_text[start : start + _LINE] for start in range(0, len(encoded_text), _LINE)]
+    return head.encode() + b"\r\n".join(lines) + b"\r\n"

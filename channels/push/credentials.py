@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
@@ -45,19 +44,20 @@ def fixed(token: str) -> Credentials:
     return credentials
 
 
-class Bearer(httpx.Auth):
-    """Puts the token into requests. Never refreshes it itself; after a 401 it asks for that."""
+class Bearer:
+    """Keeps the token for requests fresh. A request never refreshes it itself; after a 401 it asks for that."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         self._wanted = asyncio.Event()
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send a request with the token that there is."""
-        request.headers["Authorization"] = f"Bearer {self._credentials.token}"
-        response = yield request
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            self._wanted.set()
+    def header(self) -> str:
+        """Return the value of `Authorization` with the token that there is."""
+        return f"Bearer {self._credentials.token}"
+
+    def refused(self) -> None:
+        """Get another token soon: the provider does not take this one."""
+        self._wanted.set()
 
     def check(self) -> None:
         """Raise TransientDeliveryError where there is no token that is good now."""

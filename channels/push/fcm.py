@@ -1,7 +1,7 @@
 """Firebase Cloud Messaging through its own SDK: Android, iOS and browsers alike.
 
 The only module that touches private names of firebase-admin (pinned below 8): its async client, which is replaced by
-one that does not retry by itself - a job does that, with the provider's Retry-After - and its URL.
+one that is faster and does not retry by itself - a job does that, with the provider's Retry-After - and its URL.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import firebase_admin
-from firebase_admin import _http_client, _retry, exceptions, messaging
+from firebase_admin import exceptions, messaging
 from google.auth.credentials import Credentials
 
 from channels.channel import Committing
 from channels.push.credentials import Bearer, fixed, from_file
+from channels.push.http import HttpClient
 from channels.push.message import PushMessage
 from channels.push.replies import Reply, Verdict, reply_of
 from hub.domain.devices import Device, DeviceId, Kind
@@ -145,11 +146,9 @@ async def open_fcm(settings: Settings, *, forget: Forget) -> AsyncIterator[Fcm]:
     # The SDK keeps apps by name for the whole process, and builds SSL contexts: both are no work for the loop.
     app = await asyncio.to_thread(_app, settings, credentials)
     service = messaging._get_messaging_service(app)  # noqa: SLF001
-    client = _http_client.HttpxAsyncClient(
-        retry_config=_retry.HttpxRetry(max_retries=0), timeout=settings.timeout_s, http2=not settings.endpoint
-    )
-    client.async_client.auth = bearer
-    service._async_client = client  # noqa: SLF001
+    client = HttpClient(bearer, timeout_s=settings.timeout_s, connections=settings.concurrency)
+    unused, service._async_client = service._async_client, client  # noqa: SLF001
+    await unused.aclose()
     if settings.endpoint:
         service._fcm_url = f"{settings.endpoint.rstrip('/')}/v1/projects/{app.project_id}/messages:send"  # noqa: SLF001
     try:

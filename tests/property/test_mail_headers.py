@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels.email.address import mailbox, sender
+from channels.email.headers import names
 from channels.email.message import build
 from hub.domain.errors import ConfigurationError
 from hub.domain.ids import NotificationId
@@ -123,3 +124,18 @@ def test_ordinary_addresses_can_be_written_to(address: str) -> None:
 def test_a_sender_without_a_mailbox_is_a_mistake(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"smtp\.sender"):
         sender(text)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"To: a\nBcc: b\r\n",
+        b"To: a\r\n\r\nBcc: b\r\n",
+        b"To: a\rBcc: b\r\n",
+        b"To: a\x00\r\n",
+        b"To: \xe9\r\n",
+        b"To a\r\n",
+    ],
+)
+def test_a_head_that_is_not_plain_to_read_has_no_headers(head: bytes) -> None:
+    assert names(head) == []
