@@ -87,6 +87,10 @@ load: setup ## Run the load test, small: benchmarks and every scenario, in a few
 load-100k: setup ## Run the load test with 100,000 clients on this machine
 	$(BIN)/python -m loadtest pipeline swarm --plan whole
 
+.PHONY: load-delivery
+load-delivery: setup ## Measure what a delivery worker sends, and what a campaign does to urgent texts
+	$(BIN)/python -m loadtest delivery
+
 # -------------------------------------------------------------------------------------------------------------- check
 
 .PHONY: fmt

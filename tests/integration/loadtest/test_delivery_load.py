@@ -1,0 +1,28 @@
+"""The measurement of delivery, small: a real worker and stand-ins in processes of their own."""
+
+import pytest
+
+from loadtest.delivery import isolation, throughput
+from loadtest.delivery.run import installed
+from loadtest.measure import Figure
+
+
+def value(figures: list[Figure], what: str) -> float:
+    (found,) = [figure.value for figure in figures if what in figure.what]
+    return found
+
+
+@pytest.mark.timeout(180)
+async def test_a_backlog_is_sent_and_every_urgent_text_arrives_beside_a_campaign() -> None:
+    async with installed(people=20) as place:
+        pushes = throughput.kinds(200)[-1]
+        figures = await throughput.measure(pushes, stack=place.stack, town=place.town, providers=place.providers)
+        assert value(figures, "pushes a second") > 0
+        assert place.providers["fcm"].count() == pushes.backlog.count
+
+        load = isolation.Load(mails=3_000, rate=10, seconds=1)
+        figures = await isolation.measure(
+            load, stack=place.stack, town=place.town, providers=place.providers, api_key=place.api_key
+        )
+        assert 0 < value(figures, "p50") <= value(figures, "last")
+        assert place.providers["twilio"].count() == load.texts
