@@ -10,10 +10,10 @@ import msgspec
 from channels.channel import DeliveryChannel
 from channels.ladder import Facts
 from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
-from hub.domain.channels import Channel
+from hub.domain.channels import INBOX, Channel
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
-from hub.domain.notifications import Notification
+from hub.domain.notifications import APPEARANCE, Job
 from hub.domain.people import Person, person_of
 from hub.store.jobs import Claimed
 from hub.store.records import Record
@@ -68,7 +68,7 @@ class Briefing:
             self._entries.state_of_many([(each.user, each.id) for each in notifications]),
             self._read_people([each.user for each in notifications]),
             self._jobs.are_cancelled([each.job for each in claimed]),
-            self._are_replaced(notifications),
+            self._are_replaced([each.job for each in claimed]),
             asyncio.gather(*(self._unknown_calls(each) for each in claimed)),
         )
         reaches = await self._reaches([each.job.channel for each in claimed], people)
@@ -96,11 +96,18 @@ class Briefing:
             )
         ]
 
-    async def _are_replaced(self, notifications: Sequence[Notification]) -> list[bool]:
+    async def _are_replaced(self, jobs: Sequence[Job]) -> list[bool]:
         """Say of each whether a newer one of its collapse key has come; no round trip where none has such a key."""
-        collapsed = [(each.user, each.collapse_key) for each in notifications if each.collapse_key]
-        newest = iter(await self._entries.newest_of_many(collapsed) if collapsed else ())
-        return [bool(each.collapse_key) and next(newest) not in {None, each.id} for each in notifications]
+        keyed = [job for job in jobs if job.notification.collapse_key]
+        if not keyed:
+            return [False] * len(jobs)
+        ahead = [_collapsed(job) for job in keyed if job.step == APPEARANCE]
+        there = [_collapsed(job) for job in keyed if job.step != APPEARANCE]
+        awaited, newest = map(
+            iter, await asyncio.gather(self._entries.awaited_of_many(ahead), self._entries.newest_of_many(there))
+        )
+        known = {job.id: next(awaited if job.step == APPEARANCE else newest) for job in keyed}
+        return [known.get(job.id) not in {None, job.notification.id} for job in jobs]
 
     def _resends_unknown(self, name: Channel) -> bool:
         channel = self._channels.get(name)
@@ -111,7 +118,9 @@ class Briefing:
         return [person_of(document, user) for document, user in zip(documents, users, strict=True)]
 
     async def _reaches(self, channels: Sequence[Channel], people: Sequence[Person]) -> list[_Reach]:
-        reaches = [_Reach(obstacle=f"the channel {name} is not configured") for name in channels]
+        reaches = [
+            _Reach() if name == INBOX else _Reach(obstacle=f"the channel {name} is not configured") for name in channels
+        ]
         for name, channel in self._channels.items():
             wanted = [index for index, each in enumerate(channels) if each == name]
             addresses = await channel.addresses([people[index] for index in wanted]) if wanted else []
@@ -127,13 +136,17 @@ class Briefing:
 
     async def _unknown_calls(self, claimed: Claimed) -> int:
         """Return how many calls of this step the provider may have taken. Rarely more than a field of the claim."""
-        if not claimed.unknown:
+        if not claimed.unknown or claimed.job.step == APPEARANCE:  # An inbox drops what it has.
             return 0
         if claimed.attempt <= 1:
             return 1
         notification = claimed.job.notification
         record = await self._records.read(notification.user, notification.id)
         return max(1, claimed.attempt - _clean_ends(record, claimed.job.step))
+
+
+def _collapsed(job: Job) -> tuple[UserId, str]:
+    return job.notification.user, job.notification.collapse_key or ""
 
 
 def _clean_ends(record: Record | None, step: int) -> int:

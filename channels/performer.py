@@ -28,15 +28,16 @@ from channels.ladder import (
     next_move,
 )
 from channels.mishaps import Mishaps
-from channels.ports import JobQueue, SuppressionList
+from channels.ports import Appearances, JobQueue, SuppressionList
 from hub.domain.channels import Channel
 from hub.domain.errors import (
+    InputError,
     PermanentDeliveryError,
     StoreUnavailable,
     TransientDeliveryError,
     UnknownDeliveryError,
 )
-from hub.domain.notifications import Job
+from hub.domain.notifications import APPEARANCE, Job
 from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
 from hub.store.jobs import Claimed
 
@@ -55,6 +56,7 @@ class Performer:
         *,
         channels: Mapping[Channel, DeliveryChannel],
         jobs: JobQueue,
+        appearances: Appearances,
         suppressions: SuppressionList,
         limits: Limits,
         lease_s: float,
@@ -64,6 +66,7 @@ class Performer:
         """Take `lease_s`, to which a lease is prolonged when a call begins: longer than any call takes."""
         self._channels = channels
         self._jobs = jobs
+        self._appearances = appearances
         self._suppressions = suppressions
         self._limits = limits
         self._lease_ms = round(lease_s * 1_000)
@@ -78,7 +81,8 @@ class Performer:
         move = next_move(hand.claimed.job, hand.facts, limits=self._limits)
         provider_id = ""
         if isinstance(move, Send):
-            result = await self._call(hand, began)
+            appears = hand.claimed.job.step == APPEARANCE
+            result = await (self._appear(hand, began) if appears else self._call(hand, began))
             if result is None:
                 _report(hand, _LOST_LEASE)
                 return
@@ -86,6 +90,19 @@ class Performer:
             move = next_move(now.claimed.job, now.facts, result, limits=self._limits)
             provider_id = result.provider_id if isinstance(result, Delivered) else ""
         await self._settle(hand, move, provider_id)
+
+    async def _appear(self, hand: InHand, began: Callable[[], None]) -> Result | None:
+        """Put a notification that was sent ahead of its time into the inbox; None where it was no longer ours to do."""
+        now_ms = self._clock()
+        if not await self._jobs.begin(hand.claimed, lease_until_ms=now_ms + self._lease_ms):
+            return None
+        began()
+        # The waits of its ladder start when it appears, however late that is.
+        try:
+            await self._appearances.notify([replace(hand.claimed.job.notification, created_ms=now_ms)])
+        except InputError as error:
+            return Broken(str(error))
+        return Delivered()
 
     async def _call(self, hand: InHand, began: Callable[[], None]) -> Result | None:
         """Return what became of the call, None where the job was no longer ours."""

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from hub.domain.decisions import Aggregate, Document
 from hub.domain.ids import NotificationId, UserId
-from hub.domain.notifications import EntryState, Job, Lane
+from hub.domain.notifications import EntryState, Job, Lane, Notification
+from hub.service.notifications import Sending
 from hub.store.jobs import Claimed
 from hub.store.records import Record
 
@@ -66,7 +67,11 @@ class Entries(Protocol):
         ...
 
     async def newest_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:
-        """Return the newest notification of each person's collapse key."""
+        """Return the newest notification of each person's collapse key that is in the inbox."""
+        ...
+
+    async def awaited_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:
+        """Return the newest notification of each person's collapse key, also one that is still to appear."""
         ...
 
 
@@ -95,4 +100,15 @@ class SuppressionList(Protocol):
 
     async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
         """Say of each (channel, address) whether it is suppressed."""
+        ...
+
+
+class Appearances(Protocol):
+    """What puts notifications into inboxes (`hub.service.effects.Effects`)."""
+
+    async def notify(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
+        """Put notifications into inboxes and start their ladders, each once for its id.
+
+        Raises StoreUnavailable; InputError where a notification cannot be rendered.
+        """
         ...

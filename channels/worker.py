@@ -11,7 +11,7 @@ from channels.in_hand import Briefing
 from channels.ladder import Limits
 from channels.mishaps import Mishaps
 from channels.performer import Performer
-from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
+from channels.ports import Appearances, Entries, JobQueue, People, RecordBook, SuppressionList
 from channels.runner import Runner
 from hub.domain.channels import Channel
 from hub.settings import Delivery
@@ -23,6 +23,7 @@ def delivery_runner(
     *,
     channels: Mapping[Channel, DeliveryChannel],
     jobs: JobQueue,
+    appearances: Appearances,
     entries: Entries,
     people: People,
     records: RecordBook,
@@ -46,6 +47,7 @@ def delivery_runner(
     performer = Performer(
         channels=channels,
         jobs=jobs,
+        appearances=appearances,
         suppressions=suppressions,
         limits=limits,
         lease_s=settings.lease_s,

@@ -19,6 +19,7 @@ from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person, encode_person
 from hub.domain.topics import Namespaces
+from hub.service.effects import Effects
 from hub.service.mail_marks import Marks
 from hub.service.person_links import PersonLinks
 from hub.service.signing import Signer
@@ -34,6 +35,7 @@ from hub.store.return_paths import ReturnPaths
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
+from hub.store.topics import Topics
 from templates.renderer import Renderer
 
 ZOE = UserId("zoe")
@@ -68,6 +70,15 @@ class Shop:
         self.return_paths = ReturnPaths(server, keys)
         self.marks = Marks(SIGNER, mailbox="", paths=self.return_paths, clock=unix_ms)
         self.links = PersonLinks(SIGNER, public_url="https://hub.example", clock=unix_ms)
+        self.effects = Effects(
+            scripts=scripts,
+            topics=Topics(server, scripts, keys, Namespaces(), dedupe_window_s=WINDOW_S),
+            inbox=self.inbox,
+            jobs=self.jobs,
+            documents=self.documents,
+            renderer=_renderer,
+            default_locale="en",
+        )
         self._numbers = itertools.count()
 
     async def knows(self, person: Person) -> None:
@@ -75,10 +86,8 @@ class Shop:
         (document,) = await self.documents.read_many([aggregate])
         await self.documents.apply_many([Change(aggregate, document.version, encode_person(person))])
 
-    async def notifies(
-        self, user: UserId = ZOE, *, ladder: tuple[Step, ...] = BY_EMAIL, **changes: Any
-    ) -> Notification:
-        notification = Notification(
+    def notification(self, user: UserId = ZOE, **changes: Any) -> Notification:
+        made = Notification(
             id=NotificationId(f"n-{next(self._numbers)}"),
             user=user,
             rule=RuleName("order-packed"),
@@ -88,9 +97,12 @@ class Shop:
             template=TemplateName("order-packed"),
             context={"order_id": "A-1"},
             created_ms=unix_ms(),
-            ladder=ladder,
+            ladder=BY_EMAIL,
         )
-        notification = msgspec.structs.replace(notification, **changes)
+        return msgspec.structs.replace(made, **changes)
+
+    async def notifies(self, user: UserId = ZOE, **changes: Any) -> Notification:
+        notification = self.notification(user, **changes)
         entry = InboxEntry(
             id=notification.id,
             event_type=notification.event_type,
@@ -101,7 +113,7 @@ class Shop:
             collapse_key=notification.collapse_key,
         )
         await self.inbox.add_many([(user, entry)])
-        due_ms = notification.created_ms + round(ladder[0].after_s * 1_000)
+        due_ms = notification.created_ms + round(notification.ladder[0].after_s * 1_000)
         job = Job(id=job_id(notification.id, 0), step=0, notification=notification, due_ms=due_ms)
         await self.jobs.schedule_many([job])
         return notification
@@ -111,6 +123,7 @@ class Shop:
             settings,
             channels=channels,
             jobs=self.jobs,
+            appearances=self.effects,
             entries=self.inbox,
             people=self.documents,
             records=self.records,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from hub.domain.channels import Channel
+from hub.domain.channels import INBOX, Channel
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 
 
@@ -79,19 +79,23 @@ class EntryState(StrEnum):
     ARCHIVED = "archived"
 
 
+APPEARANCE = -1
+"""The step before the ladder, of a notification that was sent ahead of its time: it comes to the inbox."""
+
+
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     """One due step of a ladder, as it waits in the delay queue."""
 
     id: JobId
     step: int
-    """The index into `notification.ladder`."""
+    """The index into `notification.ladder`, or APPEARANCE."""
     notification: Notification
     due_ms: int
 
     @property
     def channel(self) -> Channel:
         """The channel this step tries."""
-        return self.notification.ladder[self.step].channel
+        return INBOX if self.step == APPEARANCE else self.notification.ladder[self.step].channel
 
     @property
     def lane(self) -> Lane:
@@ -102,3 +106,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
 def job_id(notification: NotificationId, step: int) -> JobId:
     """Return the id of a ladder's step: the same for every reprocessing of the event."""
     return JobId(f"{notification}:{step}")
+
+
+def appearance_of(notification: Notification) -> Job:
+    """Return the job by which a notification comes to the inbox at `created_ms`, and its ladder begins."""
+    return Job(job_id(notification.id, APPEARANCE), APPEARANCE, notification, due_ms=notification.created_ms)

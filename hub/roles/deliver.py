@@ -20,7 +20,15 @@ from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
 from hub import __version__
 from hub.api.webhooks import TWILIO_PATH
-from hub.app import Stores, build_mail_reports, build_person_links, build_renderer, build_signer, open_stores
+from hub.app import (
+    Stores,
+    build_effects,
+    build_mail_reports,
+    build_person_links,
+    build_renderer,
+    build_signer,
+    open_stores,
+)
 from hub.config_checks import parse_address
 from hub.domain.channels import EMAIL, PUSH, SMS, Channel
 from hub.observe import logger
@@ -60,6 +68,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
             settings.delivery,
             channels=channels,
             jobs=stores.jobs,
+            appearances=build_effects(settings, stores, build_renderer(settings)),
             entries=stores.inbox,
             people=stores.documents,
             records=stores.records,

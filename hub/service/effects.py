@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from hub.domain.decisions import Aggregate, AggregateKind, Decision, Document, Publication
 from hub.domain.errors import InputError
 from hub.domain.ids import UserId
-from hub.domain.notifications import InboxEntry, Job, Notification, job_id
+from hub.domain.notifications import InboxEntry, Job, Notification, appearance_of, job_id
 from hub.domain.people import Person, person_of
 from hub.domain.topics import namespace_of
 from hub.observe import NOTIFICATIONS, PUBLISHED, logger
@@ -91,10 +91,23 @@ class Effects:
         """
         prepared = await self._prepare(notifications, {})
         results = self._settle(prepared, await self._scripts.run_mixed(self._runs_of(prepared)))
-        problems = [result for result in results if isinstance(result, TemplateError)]
-        if problems:
-            raise InputError("context", str(problems[0]))
-        return [result for result in results if isinstance(result, Sending)]
+        return _sendings(results)
+
+    async def postpone(self, notifications: Sequence[Notification]) -> list[Sending]:
+        """Schedule the appearance of notifications at their `created_ms`; return what became of each.
+
+        Each is rendered now, so that a mistake is told to who makes it, and again at its time. Errors as in `notify`.
+        """
+        prepared = await self._prepare(notifications, {})
+        good = [notification for notification, entry in prepared if isinstance(entry, InboxEntry)]
+        await self._inbox.await_many([(each.user, each.collapse_key, each.id) for each in good if each.collapse_key])
+        scheduled = iter(await self._jobs.schedule_many([appearance_of(each) for each in good]))
+        results = [
+            (Sending.SCHEDULED if next(scheduled) else Sending.DUPLICATE) if isinstance(entry, InboxEntry) else entry
+            for _, entry in prepared
+        ]
+        _count(prepared, results)
+        return _sendings(results)
 
     async def _prepare(
         self, notifications: Sequence[Notification], known: Mapping[Aggregate, Document]
@@ -115,12 +128,7 @@ class Effects:
         added = sum(isinstance(entry, InboxEntry) for _, entry in prepared)
         sent = iter(self._inbox.added(replies[:added]))
         results = [_SENDINGS[type(next(sent))] if isinstance(entry, InboxEntry) else entry for _, entry in prepared]
-        counts = Counter(
-            (notification.rule, "unrenderable" if isinstance(result, TemplateError) else result.value)
-            for (notification, _), result in zip(prepared, results, strict=True)
-        )
-        for (rule, outcome), count in counts.items():
-            NOTIFICATIONS.labels(rule, outcome).inc(count)
+        _count(prepared, results)
         return results
 
     async def _people(self, users: set[UserId], known: Mapping[Aggregate, Document]) -> dict[UserId, Person]:
@@ -153,6 +161,23 @@ class Effects:
             collapse_key=notification.collapse_key,
             data=notification.context,
         )
+
+
+def _count(prepared: Sequence[_Prepared], results: Sequence[Sending | TemplateError]) -> None:
+    counts = Counter(
+        (notification.rule, "unrenderable" if isinstance(result, TemplateError) else result.value)
+        for (notification, _), result in zip(prepared, results, strict=True)
+    )
+    for (rule, outcome), count in counts.items():
+        NOTIFICATIONS.labels(rule, outcome).inc(count)
+
+
+def _sendings(results: Sequence[Sending | TemplateError]) -> list[Sending]:
+    """Return the results. Raises InputError where one is a text that cannot be rendered."""
+    problems = [result for result in results if isinstance(result, TemplateError)]
+    if problems:
+        raise InputError("context", str(problems[0]))
+    return [result for result in results if isinstance(result, Sending)]
 
 
 def _count_publications(publications: Sequence[Publication], results: Sequence[PublishResult]) -> None:

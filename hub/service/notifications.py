@@ -11,7 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from hub.domain.channels import BUILT_IN, INBOX, Channel, ChannelName
+from hub.domain.envelope import unix_ms
 from hub.domain.errors import InputError
+from hub.domain.events import Instant
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
 from hub.domain.notifications import Lane, Notification, Step
 from hub.observe import logger
@@ -27,6 +29,8 @@ _SOURCE = "doorbell:notifications.send"
 MAX_CONTEXT_BYTES = 16_384
 MAX_STEPS = 8
 MAX_WAIT_S = 7 * 86_400.0
+MAX_AHEAD_S = 90 * 86_400
+"""How far ahead of its time a notification can be sent."""
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
 User = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z")]
@@ -41,6 +45,8 @@ class Sending(StrEnum):
     """It is in the person's inbox and its ladder is scheduled."""
     DUPLICATE = "duplicate"
     """The same id was sent before."""
+    SCHEDULED = "scheduled"
+    """It will come to the inbox at its time, and its ladder begins then."""
     DROPPED = "dropped"
     """The person has been erased."""
 
@@ -53,6 +59,10 @@ class Sender(Protocol):
 
         Raises StoreUnavailable; InputError (field `template` or `context`) where a notification cannot be rendered.
         """
+        ...
+
+    async def postpone(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
+        """Have each notified at its `created_ms`; errors as in `notify`."""
         ...
 
 
@@ -93,6 +103,8 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     link: Annotated[str, Meta(pattern=r"^/(?![/\\])[^\s\x00-\x1f\x7f]{0,500}\Z")] | None = None
     """A path within the shop."""
+    send_at: Instant | None = None
+    """When it comes to the inbox and its ladder begins; now where that has passed."""
     cancel_key: CancelKey | None = None
     """A name under which `notifications.cancel` calls off what has not gone out yet."""
 
@@ -135,11 +147,12 @@ class Notifications:
         self._templates = templates
 
     async def send(self, call: Call, request: SendNotification) -> Sent:
-        """Put one notification into a person's inbox and start its ladder.
+        """Put one notification into a person's inbox and start its ladder, now or at its time.
 
         Raises InputError, OperationFailed (FORBIDDEN for another caller's lane), StoreUnavailable.
         """
         template, context = self._content(request)
+        at_ms = _at_ms(request, now_ms=call.now_ms)
         notification = Notification(
             id=_id(call, request),
             user=UserId(request.user),
@@ -149,16 +162,17 @@ class Notifications:
             lane=request.lane,
             template=template,
             context=context,
-            created_ms=call.now_ms,
+            created_ms=at_ms,
             ladder=self._ladder(request.ladder),
-            expires_ms=None if request.expires_in_s is None else call.now_ms + request.expires_in_s * 1_000,
+            expires_ms=None if request.expires_in_s is None else at_ms + request.expires_in_s * 1_000,
             collapse_key=request.collapse_key,
             link=request.link,
             correlation_id=call.correlation_id,
             cancel_key=request.cancel_key or "",
             generation=await self._generation(request),
         )
-        (status,) = await self._sender.notify([notification])
+        send = self._sender.postpone if at_ms > call.now_ms else self._sender.notify
+        (status,) = await send([notification])
         _log.info("notification_sent", by=call.who.user, user=request.user, id=notification.id, status=status.value)
         return Sent(notification.id, status)
 
@@ -182,7 +196,7 @@ class Notifications:
         """Return what services can ask for here."""
         send: Operation[SendNotification, Sent] = Operation(
             name="notifications.send",
-            summary="Send one person a notification. Answers when it is in the inbox and its ladder is scheduled.",
+            summary="Send one person a notification, now or at a time. Answers when it is in the inbox or scheduled.",
             request=SendNotification,
             response=Sent,
             roles=SERVICES,
@@ -242,3 +256,11 @@ def _id(call: Call, request: SendNotification) -> NotificationId:
     own = request.id or call.idempotency_key or secrets.token_hex(16)
     kind = "id" if request.id else "key"
     return NotificationId(effect_id(event_key(f"{_SOURCE}:{call.who.user}:{kind}", own), request.user, RULE))
+
+
+def _at_ms(request: SendNotification, *, now_ms: int) -> int:
+    """Return when a notification is to appear, in Unix ms: not before now."""
+    at_ms = now_ms if request.send_at is None else unix_ms(request.send_at)
+    if at_ms > now_ms + MAX_AHEAD_S * 1_000:
+        raise InputError("send_at", f"is more than {MAX_AHEAD_S // 86_400} days ahead")
+    return max(now_ms, at_ms)

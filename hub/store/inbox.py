@@ -8,6 +8,7 @@ while it is unseen or seen, and has not expired.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import msgspec
@@ -29,12 +30,16 @@ from hub.store.topics import meta_ttl_s, new_epoch
 _ADD = load_script("inbox_add")
 _MARK = load_script("inbox_mark")
 _PAGE = load_script("inbox_page")
+_AWAIT = load_script("inbox_await")
 
 _RANKS = {EntryState.UNSEEN: 0, EntryState.SEEN: 1, EntryState.READ: 2, EntryState.ARCHIVED: 3}
 _STATES = {str(rank).encode(): state for state, rank in _RANKS.items()}
 MAX_PAGE = 100
 MAX_MARKED = 1_000
 _CURSOR_DIGITS = 15
+_AWAITED_S = 120 * 86_400
+"""How long a collapse key is remembered for what was sent ahead of its time: longer than that can be."""
+_DIGEST_BYTES = 16
 _decode = msgspec.json.Decoder(InboxEntry).decode
 _encode: Callable[[InboxEntry], bytes] = msgspec.json.Encoder().encode
 
@@ -120,7 +125,7 @@ class Inbox:
 
     def _addition(self, user: UserId, entry: InboxEntry, now_ms: int, epoch: str) -> Call:
         topic = inbox(user)
-        keys = (
+        keys: tuple[str, ...] = (
             *self._keys.topic_place(topic),
             self._keys.topic_seen(topic, EffectId(entry.id)),
             *self._keys.inbox_parts(user),
@@ -129,6 +134,8 @@ class Inbox:
         expires: str | int = "+inf" if entry.expires_ms is None else entry.expires_ms
         content = (_encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
         bounds = (self._size, *self._topic_options, epoch, *self._lifetimes)
+        if entry.collapse_key:
+            keys += (self._awaited(user, entry.collapse_key),)
         return Call(keys, (*content, *bounds, entry.created_ms))
 
     async def page(
@@ -191,6 +198,26 @@ class Inbox:
         reads: list[Command] = [("HGET", self._keys.inbox(user, "collapse"), f"key:{key}") for user, key in collapsed]
         replies = await read_pipelined(self._server, reads, what="inbox collapse") if reads else ()
         return [NotificationId(reply.decode()) if reply else None for reply in replies]
+
+    async def await_many(self, awaited: Sequence[tuple[UserId, str, NotificationId]]) -> None:
+        """Note notifications of collapse keys that were sent ahead of their time: older ones are not to appear."""
+        calls = [
+            Call(
+                (self._keys.topic_seen(inbox(user), EffectId(f"{notification}:awaited")), self._awaited(user, key)),
+                (notification, self._lifetimes[0], _AWAITED_S),
+            )
+            for user, key, notification in awaited
+        ]
+        await self._scripts.run_many(_AWAIT, calls)
+
+    async def awaited_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:
+        """Return the newest notification of each collapse key under which one was sent ahead of its time."""
+        reads: list[Command] = [("GET", self._awaited(user, key)) for user, key in collapsed]
+        replies = await read_pipelined(self._server, reads, what="inbox awaited") if reads else ()
+        return [NotificationId(reply.decode()) if reply else None for reply in replies]
+
+    def _awaited(self, user: UserId, collapse_key: str) -> str:
+        return self._keys.awaited(user, blake2b(collapse_key.encode(), digest_size=_DIGEST_BYTES).hexdigest())
 
     async def _all_ids(self, user: UserId) -> list[NotificationId]:
         read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)

@@ -118,6 +118,10 @@ class Keys:
         """Hash with a TTL: what became of one notification."""
         return self._tagged(f"user:{user}", f"record:{notification}")
 
+    def awaited(self, user: UserId, digest: str) -> str:
+        """String with a TTL: the newest notification of a collapse key, where one was sent ahead of its time."""
+        return self._tagged(f"user:{user}", f"awaited:{digest}")
+
     # Preferences
 
     def preferences(self, user: UserId) -> str:

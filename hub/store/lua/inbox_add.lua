@@ -1,7 +1,7 @@
 -- Adds a notification to a person's inbox and publishes it on the inbox's topic, once for each id.
 --
 -- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 seen key of the notification
---       5 entries  6 order  7 unread  8 collapse  9 the person's document
+--       5 entries  6 order  7 unread  8 collapse  9 the person's document  (10 awaited, of its collapse key)
 -- ARGV  1 entry JSON  2 id  3 now ms  4 expires ms or '+inf'  5 category  6 collapse key or ''
 --       7 inbox size  8 history size  9 stream TTL s  10 meta TTL s  11 a new epoch  12 dedupe window s
 --       13 inbox TTL s  14 origin ms
@@ -35,6 +35,7 @@ if collapse_key ~= '' then
   end
   redis.call('HSET', collapse, 'key:' .. collapse_key, id, 'id:' .. id, collapse_key)
   redis.call('EXPIRE', collapse, ARGV[13])
+  redis.call('SET', KEYS[10], id, 'XX', 'KEEPTTL')
 end
 
 local newest = redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')

@@ -46,10 +46,16 @@ class FakeIngest:
 
 
 class FakeSender:
-    """Remembers notifications by id."""
+    """Remembers notifications by id; in `postponed` those that were sent ahead of their time."""
 
     def __init__(self) -> None:
         self.sent: dict[str, Notification] = {}
+        self.postponed: dict[str, Notification] = {}
+
+    async def postpone(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
+        known = [Sending.DUPLICATE if item.id in self.postponed else Sending.SCHEDULED for item in notifications]
+        self.postponed |= {item.id: item for item in notifications}
+        return known
 
     async def notify(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
         known = [Sending.DUPLICATE if item.id in self.sent else Sending.CREATED for item in notifications]

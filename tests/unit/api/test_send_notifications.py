@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -81,6 +82,9 @@ async def test_without_an_id_every_request_is_another_notification(client: Clien
         ({"colour": "red"}, "colour"),
         ({"id": ""}, "id"),
         ({"cancel_key": ""}, "cancel_key"),
+        ({"send_at": "tomorrow"}, "send_at"),
+        ({"send_at": "2026-11-24T12:00:00"}, "send_at"),
+        ({"send_at": "9999-01-01T00:00:00Z"}, "send_at"),
         ({"cancel_key": "x" * 129}, "cancel_key"),
     ],
 )
@@ -110,6 +114,25 @@ async def test_a_shopper_may_not_send(client: Client, sender: FakeSender) -> Non
     answer = await client.post("/v1/notifications", headers=bearer("u-1"), data=json.dumps(NOTE))
     assert answer.status == 403
     assert sender.sent == {}
+
+
+async def test_what_is_sent_ahead_of_its_time_is_scheduled_and_expires_from_then(
+    client: Client, sender: FakeSender
+) -> None:
+    at = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+    wish = {**NOTE, "id": "gift-7", "send_at": at.isoformat(), "expires_in_s": 60}
+    statuses = [(await send(client, wish))[1]["status"] for _ in range(2)]
+    assert statuses == ["scheduled", "duplicate"]
+    (note,) = sender.postponed.values()
+    assert note.created_ms == at.timestamp() * 1_000
+    assert note.expires_ms == note.created_ms + 60_000
+    assert sender.sent == {}
+
+
+async def test_a_time_that_has_passed_is_now(client: Client, sender: FakeSender) -> None:
+    assert (await send(client, {**NOTE, "send_at": "2020-01-01T00:00:00+02:00"}))[1]["status"] == "created"
+    (note,) = sender.sent.values()
+    assert note.created_ms > datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1_000
 
 
 CART = {"user": "u-1", "cancel_key": "cart:7"}

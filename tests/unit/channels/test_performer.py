@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from channels import performer as performer_module
 from channels.channel import Committing
@@ -8,10 +9,17 @@ from channels.in_hand import InHand
 from channels.ladder import Facts, Limits
 from channels.performer import Performer
 from hub.domain.channels import EMAIL
-from hub.domain.errors import PermanentDeliveryError, StoreUnavailable, TransientDeliveryError, UnknownDeliveryError
+from hub.domain.errors import (
+    InputError,
+    PermanentDeliveryError,
+    StoreUnavailable,
+    TransientDeliveryError,
+    UnknownDeliveryError,
+)
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import Job, Lane, Notification, Step, appearance_of, job_id
 from hub.domain.people import Person
+from hub.service.notifications import Sending
 from hub.store.jobs import Claimed
 
 NOW_MS = 1_767_261_600_000
@@ -115,17 +123,34 @@ class Suppressions:
         return [False for _ in addresses]
 
 
-async def said(channel: Scripted, queue: Queue | None = None) -> list[str]:
+class Inboxes:
+    """Takes every notification; `problem` says that it cannot be rendered."""
+
+    def __init__(self, problem: str = "") -> None:
+        self.problem = problem
+        self.appeared: list[Notification] = []
+
+    async def notify(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
+        if self.problem:
+            raise InputError("context", self.problem)
+        self.appeared += notifications
+        return [Sending.CREATED for _ in notifications]
+
+
+async def said(
+    channel: Scripted, queue: Queue | None = None, *, hand: InHand = HAND, inboxes: Inboxes | None = None
+) -> list[str]:
     queue = queue or Queue()
     performer = Performer(
         channels={EMAIL: channel},
         jobs=queue,
+        appearances=inboxes or Inboxes(),
         suppressions=Suppressions(),
         limits=Limits(),
         lease_s=30.0,
         clock=lambda: NOW_MS,
     )
-    await performer.perform(HAND, began=lambda: queue.said.append("began"))
+    await performer.perform(hand, began=lambda: queue.said.append("began"))
     return queue.said
 
 
@@ -169,3 +194,23 @@ async def test_what_was_delivered_is_not_forgotten_while_redis_is_away(monkeypat
 async def test_without_redis_nothing_is_sent() -> None:
     with pytest.raises(StoreUnavailable):
         await said(Scripted(), Queue(away=1))
+
+
+APPEARING = replace(HAND, claimed=replace(CLAIMED, job=appearance_of(replace(NOTIFICATION, created_ms=NOW_MS - 500))))
+
+
+async def test_what_was_sent_ahead_appears_as_of_now() -> None:
+    inboxes = Inboxes()
+    heard = await said(Scripted(), hand=APPEARING, inboxes=inboxes)
+    assert heard == ["begin until 30000", "began", "finish delivered "]
+    assert [each.created_ms for each in inboxes.appeared] == [NOW_MS]
+
+
+async def test_what_has_been_called_off_does_not_appear() -> None:
+    inboxes = Inboxes()
+    await said(Scripted(), Queue(lost=True), hand=APPEARING, inboxes=inboxes)
+    assert inboxes.appeared == []
+
+
+async def test_what_no_longer_renders_is_put_aside() -> None:
+    assert (await said(Scripted(), hand=APPEARING, inboxes=Inboxes("no such word")))[-1] == "bury context: no such word"

@@ -89,6 +89,8 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "read": lambda s: s.topics.read_since(Topic("inbox:ada"), 0, limit=1),
     "rotate": lambda s: s.topics.rotate_epoch(Topic("order:A-1"), Epoch("e")),
     "add": lambda s: s.inbox.add_many([(USER, ENTRY)]),
+    "add collapsing": lambda s: s.inbox.add_many([(USER, msgspec.structs.replace(ENTRY, collapse_key="eta {x}"))]),
+    "await": lambda s: s.inbox.await_many([(USER, "eta {x}", NotificationId("n1"))]),
     "page": lambda s: s.inbox.page(USER, cursor=None, limit=1),
     "mark": lambda s: s.inbox.mark(USER, [NotificationId("a"), NotificationId("b")], EntryState.READ),
     "apply": lambda s: s.documents.apply_many([Change(ORDER, 0, b""), Change(PERSON, 0, b"")]),
