@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
-import psutil
 import pytest
 
 from deploy.local import MissingProgramError
+from deploy.local.child import start_ticks
 from deploy.local.service import end_recorded
 
 PROJECT = Path(__file__).parent.parent
@@ -63,6 +63,18 @@ def running(service: Service) -> Iterator[Service]:
         service.stop()
 
 
+def run_name(pid: int) -> str:
+    """Name the run of a process. Its id alone would not do: it is given to another process after it."""
+    return f"{pid}-{start_ticks(pid)}"
+
+
+def _still_runs(name: str) -> bool:
+    try:
+        return name == run_name(int(name.partition("-")[0]))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 @contextmanager
 def run_folder() -> Iterator[Path]:
     """The folder of this test run, removed after it.
@@ -71,10 +83,10 @@ def run_folder() -> Iterator[Path]:
     """
     RUNS.mkdir(parents=True, exist_ok=True)
     for folder in RUNS.iterdir():
-        if not psutil.pid_exists(int(folder.name)):
+        if not _still_runs(folder.name):
             end_recorded(folder, timeout_s=5)
             shutil.rmtree(folder, ignore_errors=True)
-    own = RUNS / str(os.getpid())
+    own = RUNS / run_name(os.getpid())
     own.mkdir(exist_ok=True)
     try:
         yield own

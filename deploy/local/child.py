@@ -50,7 +50,7 @@ class Child:
             )
         process = psutil.Process(popen.pid)
         record = folder / f"{name}{RECORD_SUFFIX}"
-        record.write_text(json.dumps({"pid": popen.pid, "started": _start_ticks(popen.pid)}))
+        record.write_text(json.dumps({"pid": popen.pid, "started": start_ticks(popen.pid)}))
         return cls(process, record=record, popen=popen)
 
     @classmethod
@@ -59,7 +59,7 @@ class Child:
         try:
             known = json.loads(record.read_text())
             process = psutil.Process(known["pid"])
-            same = _start_ticks(process.pid) == known["started"]
+            same = start_ticks(process.pid) == known["started"]
         except (FileNotFoundError, psutil.NoSuchProcess, ValueError):
             return None
         return cls(process, record=record, popen=None) if same else None
@@ -133,16 +133,29 @@ class Child:
 
 
 def _lives(process: psutil.Process) -> bool:
+    """Say whether there is something left of a process that runs.
+
+    Its first thread becomes a zombie when it ends, be it that others are still on their way out: as long as one of them
+    lives, so do the process's sockets and files.
+    """
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if not process.is_running():
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
     except psutil.NoSuchProcess:
         return False
 
 
-def _start_ticks(pid: int) -> int:
+def start_ticks(pid: int) -> int:
     """Return when a process began, in the kernel's ticks since boot (proc(5), `starttime`).
 
     Exact for its whole life. As a time of day it would move with the machine's clock.
+
+    Raises:
+        FileNotFoundError: There is no such process.
     """
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except ProcessLookupError as error:  # It ended between the opening and the reading.
+        raise FileNotFoundError(pid) from error
     return int(after_name.split()[19])

@@ -1,8 +1,11 @@
 """deploy/local: each service starts, keeps its data over a crash, and ends without a trace."""
 
 import asyncio
+import os
 import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import aio_pika
@@ -95,6 +98,26 @@ def test_a_record_never_leads_to_a_stranger_with_the_same_process_id(tmp_path: P
     assert Child.recorded(record) is None
 
 
+def test_a_process_lives_as_long_as_one_of_its_threads(tmp_path: Path) -> None:
+    script = """
+import ctypes, threading
+threading.Thread(target=threading.Event().wait).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    started = Child.start([sys.executable, "-c", script], folder=tmp_path, name="threads", env=os.environ)
+    try:
+        recorded = Child.recorded(tmp_path / f"threads{RECORD_SUFFIX}")
+        assert recorded is not None
+        first = psutil.Process(started.pid)
+        while first.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        assert recorded.running
+        recorded.kill()
+        assert first.num_threads() == 1
+    finally:
+        started.kill()
+
+
 @pytest.mark.timeout(300)
 async def test_rabbitmq_keeps_a_persistent_message_over_a_kill(tmp_path: Path) -> None:
     with running(RabbitServer(tmp_path / "rabbitmq")) as server:
@@ -144,10 +167,25 @@ def test_an_unavailable_service_skips_at_home_and_fails_in_ci(
 
 def test_the_next_run_ends_what_a_killed_run_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "RUNS", tmp_path)
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    with running(RedisServer(tmp_path / str(ended.pid) / "redis")) as left:
+    killed = subprocess.Popen(["sleep", "60"])
+    name = services.run_name(killed.pid)
+    killed.kill()
+    killed.wait()
+    # Its process id may belong to another process by now.
+    with (
+        running(RedisServer(tmp_path / name / "redis")) as left,
+        running(RedisServer(tmp_path / f"{os.getpid()}-1" / "redis")) as left_with_our_id,
+    ):
         with services.run_folder() as own:
             assert not left.running
+            assert not left_with_our_id.running
             assert list(tmp_path.iterdir()) == [own]
         assert not own.exists()
+
+
+def test_a_run_leaves_alone_what_another_one_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "RUNS", tmp_path)
+    with running(RedisServer(tmp_path / services.run_name(os.getppid()) / "redis")) as used:
+        with services.run_folder():
+            assert used.running
+        assert used.running
