@@ -1,10 +1,14 @@
 """Fixtures for all tests, and the marker of each test from its folder."""
 
 import asyncio
+import faulthandler
 import functools
 import inspect
+import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,8 @@ _FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "fau
 """In the order in which they run: what is quick first. The browser's comes last because Playwright keeps an event loop
 running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs."""
 _FIXTURES_S = 30.0
+_CLEANING_UP_S = 120.0
+_CLOCK = pytest.StashKey[threading.Timer]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +60,35 @@ def _ending(test: Callable[..., Awaitable[None]], limit_s: float) -> Callable[..
             await test(*args, **kwargs)
 
     return in_time
+
+
+def pytest_exception_interact(node: pytest.Item | pytest.Collector, report: pytest.TestReport) -> None:
+    """Limit what comes after a failure: pytest-timeout does not, to leave time for a debugger."""
+    if isinstance(node, pytest.Item) and not node.config.getoption("usepdb"):
+        clock = node.stash[_CLOCK] = threading.Timer(_CLEANING_UP_S, _give_up, [node, report])
+        clock.daemon = True
+        clock.start()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Stop that clock when the cleaning up is done."""
+    try:
+        return (yield)
+    finally:
+        clock = item.stash.get(_CLOCK, None)
+        if clock is not None:
+            clock.cancel()
+
+
+def _give_up(item: pytest.Item, report: pytest.TestReport) -> None:
+    """End the run, saying what failed and where the cleaning up waits."""
+    capture = item.config.pluginmanager.getplugin("capturemanager")
+    if capture is not None:
+        capture.suspend_global_capture(item)
+    sys.stderr.write(f"\n{report.longreprtext}\n{item.nodeid} failed; cleaning up after it hangs:\n")
+    faulthandler.dump_traceback(sys.stderr)
+    os._exit(1)
 
 
 def _folder_of(item: pytest.Item) -> str:

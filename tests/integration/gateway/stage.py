@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -272,11 +272,13 @@ Start = Callable[..., Awaitable[Running]]
 
 @asynccontextmanager
 async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> AsyncIterator[Start]:
-    running: list[Running] = []
     keys = Keys(key_prefix)
+    # Whatever happens to the test: uvloop waits for ever for what is left open when it is closed.
+    started = AsyncExitStack()
 
     async def begin(*, url: str = redis_url, port: int = 0, **settings: Any) -> Running:
         store = open_server(url)
+        started.push_async_callback(store.aclose)
         scripts = Scripts(store)
         topics = Topics(store, scripts, keys, NAMESPACES, dedupe_window_s=60)
         directives = Directives(store, scripts, keys)
@@ -305,21 +307,17 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
         app.router.add_route("*", "/connection/uni_sse", gateway.stream_from_http)
         app.router.add_get("/hello", _hello)
         await runner.setup()
-        await gateway.__aenter__()
+        started.push_async_callback(runner.cleanup)
+        await started.enter_async_context(gateway)
         server = await asyncio.get_running_loop().create_server(gateway.protocol_factory, "127.0.0.1", port)
-        assert await gateway.wait_ready(PATIENCE_S)
-        worker = Running(
+        started.callback(server.close)
+        await until(lambda: gateway.ready)
+        return Running(
             gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner, dialect, hands
         )
-        running.append(worker)
-        return worker
 
-    yield begin
-    for worker in running:
-        worker.server.close()
-        await worker.gateway.__aexit__(None, None, None)
-        await worker.runner.cleanup()
-        await worker.store.aclose()
+    async with started:
+        yield begin
 
 
 async def _hello(request: web.Request) -> web.Response:

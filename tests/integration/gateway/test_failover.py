@@ -8,8 +8,8 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from hub.store.opening import open_server
 from hub.store.routes import slot_of
 from hub.store.server import Server
 from hub.store.topics import Published
-from tests.integration.gateway.stage import Raw, Running, until, workers
+from tests.integration.gateway.stage import PATIENCE_S, Raw, Running, until, workers
 from tests.services import running
 
 TOPICS = [Topic(f"tape:{name}") for name in ("a", "b", "c", "d", "e", "f")]
@@ -137,6 +137,21 @@ class Viewer:
         return all(len(self.seen[topic]) >= count for topic in TOPICS)
 
 
+@asynccontextmanager
+async def meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run some work beside a `with` block, and none of it any longer than that."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
 async def _next_generation(server: Server) -> str:
     async with asyncio.timeout(BACK_WITHIN_S):
         while True:
@@ -167,22 +182,19 @@ async def test_a_master_that_is_lost_costs_nobody_anything(
             viewers = [Viewer(await clients.enter_async_context(worker.user(f"v{n}"))) for n in range(VIEWERS)]
             for viewer in viewers:
                 await viewer.subscribe()
-            watching = [asyncio.create_task(viewer.run()) for viewer in viewers]
-            publishing = asyncio.create_task(publisher.run())
-            await until(lambda: publisher.written >= _AFTERWARDS)
-            victim = deployed.master(worker.keys.topic_meta(TOPICS[0]))
-            await asyncio.to_thread(fault, victim)
-            before, killed_s = publisher.written, time.monotonic()
-            await until(lambda: publisher.written > before + 1, within_s=BACK_WITHIN_S)
-            away_s = time.monotonic() - killed_s
-            await until(lambda: worker.gateway.ready, within_s=BACK_WITHIN_S - away_s)
-            await until(lambda: publisher.written >= before + _AFTERWARDS, within_s=30)
-            assert await _next_generation(onlooker) != generation
-            publisher.done.set()
-            await asyncio.wait_for(publishing, 30)
-            await until(lambda: all(viewer.has(publisher.written) for viewer in viewers), within_s=10)
-            for task in watching:
-                task.cancel()
+            async with meanwhile(publisher.run(), *(viewer.run() for viewer in viewers)) as (publishing, *_):
+                await until(lambda: publisher.written >= _AFTERWARDS)
+                victim = deployed.master(worker.keys.topic_meta(TOPICS[0]))
+                await asyncio.to_thread(fault, victim)
+                before, killed_s = publisher.written, time.monotonic()
+                await until(lambda: publisher.written > before + 1, within_s=BACK_WITHIN_S)
+                away_s = time.monotonic() - killed_s
+                await until(lambda: worker.gateway.ready, within_s=BACK_WITHIN_S - away_s)
+                await until(lambda: publisher.written >= before + _AFTERWARDS)
+                assert await _next_generation(onlooker) != generation
+                publisher.done.set()
+                await asyncio.wait_for(publishing, PATIENCE_S)
+                await until(lambda: all(viewer.has(publisher.written) for viewer in viewers))
     numbers = set(range(1, publisher.written + 1))
     for viewer in viewers:
         assert viewer.told == []
