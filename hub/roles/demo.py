@@ -137,7 +137,7 @@ async def _announce(town: _Town) -> None:
             await asyncio.to_thread(_introduce_people, town)
     finally:
         town.ready.set()  # However slow the hub is: what works behind it waits for it by itself.
-    pages = {"Shopper": "/", "Publish an event": "/publish", "What went out": "/outbox"}
+    pages = {"Shopper": "/", "Publish an event": "/publish", "What went out": "/outbox", "Operator": "/ops#demo"}
     documents = {"API": "/openapi.json", "Health": "/health/ready", "Metrics": "/metrics"}
     lines = [f"  {name:<26}{town.url}{path}" for name, path in {**pages, **documents}.items()]
     print("Doorbell is running:", *lines, "Ctrl-C stops it.", sep="\n", flush=True)  # noqa: T201 - it talks to a person

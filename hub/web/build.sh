@@ -72,6 +72,9 @@ bundle() {
   node_modules/.bin/esbuild shopper=src/shopper/page.ts publish=src/publish/page.ts outbox=src/outbox/page.ts \
     --bundle --splitting --format=esm --target=es2022 --minify --sourcemap --charset=utf8 \
     --outdir="$OUT.new" --chunk-names=shared-[hash] --log-level=warning
+  # The operator's page is served where the others are not: it stands alone.
+  node_modules/.bin/esbuild ops=src/ops/page.ts --bundle --format=esm --target=es2022 --minify --sourcemap \
+    --charset=utf8 --outdir="$OUT.new" --log-level=warning
   printf '%s' "$current" >"$OUT.new/.stamp"
   rm -rf "$OUT"
   mv "$OUT.new" "$OUT"

@@ -9,7 +9,7 @@ from tests.browser.demo import Demo
 from tests.browser.hub_client import Hub
 from tests.browser.pages import OpenPage, Scheme
 
-PAGES = ["/", "/?as=clara", "/?as=mei", "/publish", "/outbox"]
+PAGES = ["/", "/?as=clara", "/?as=mei", "/publish", "/outbox", "/ops", "/ops#demo"]
 LOOKS: list[tuple[bool, Scheme]] = [(False, "light"), (True, "light"), (True, "dark")]
 MAIL_TIMEOUT_MS = 60_000
 RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations
@@ -41,6 +41,10 @@ def settled(open_page: OpenPage, path: str, *, phone: bool, scheme: Scheme) -> P
         expect(page.locator("#inbox-note")).to_be_hidden()
     if "as=clara" in path:
         expect(page.locator(".order-items").first).to_be_visible()
+    if path == "/ops#demo":
+        page.get_by_role("button", name="use its key").click()
+        expect(page.locator(".provider")).to_have_count(3)
+        expect(page.locator("#text-preview")).to_be_visible()
     if path == "/outbox":
         page.locator(".mail-open").first.click(timeout=MAIL_TIMEOUT_MS)
     return page
@@ -53,7 +57,7 @@ def test_no_serious_barrier_and_no_sideways_scrolling(
     open_page: OpenPage, axe_source: str, shots: Path, *, path: str, phone: bool, scheme: Scheme
 ) -> None:
     page = settled(open_page, path, phone=phone, scheme=scheme)
-    name = path.strip("/?").replace("as=", "shopper-") or "bells"
+    name = path.strip("/?").replace("as=", "shopper-").replace("#", "-") or "bells"
     page.screenshot(path=shots / f"{name}-{'phone' if phone else 'desktop'}-{scheme}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     page.evaluate(axe_source)

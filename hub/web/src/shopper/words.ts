@@ -28,6 +28,7 @@ export interface Words {
   readonly shopper: string;
   readonly publish: string;
   readonly outbox: string;
+  readonly operator: string;
   readonly skip: string;
   readonly signOut: string;
   readonly connecting: string;

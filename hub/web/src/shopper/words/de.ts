@@ -4,6 +4,7 @@ export const de: Words = {
   shopper: "Einkauf",
   publish: "Senden",
   outbox: "Post",
+  operator: "Betrieb",
   skip: "Zu den Mitteilungen springen",
   signOut: "Abmelden",
   connecting: "Verbinde …",

@@ -4,6 +4,7 @@ export const en: Words = {
   shopper: "Shopper",
   publish: "Publish",
   outbox: "Outbox",
+  operator: "Operator",
   skip: "Skip to your notifications",
   signOut: "Sign out",
   connecting: "Connecting…",

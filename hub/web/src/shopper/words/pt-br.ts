@@ -4,6 +4,7 @@ export const ptBR: Words = {
   shopper: "Cliente",
   publish: "Publicar",
   outbox: "Saída",
+  operator: "Operação",
   skip: "Ir para as notificações",
   signOut: "Sair",
   connecting: "Conectando…",
