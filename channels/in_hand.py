@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from channels.channel import DeliveryChannel
-from channels.ladder import Facts
-from channels.ports import Entries, JobQueue, People, RecordBook, SuppressionList
+from channels.ladder import Facts, in_order
+from channels.ports import Entries, JobQueue, People, PreferenceBook, RecordBook, SuppressionList
+from channels.verdicts import Case, Verdicts
 from hub.domain.channels import INBOX, Channel
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
 from hub.domain.notifications import APPEARANCE, Job
 from hub.domain.people import Person, person_of
+from hub.domain.preferences import Preferences, preferred_order
 from hub.store.jobs import Claimed
 from hub.store.records import Record
 
@@ -46,6 +49,8 @@ class Briefing:
         jobs: JobQueue,
         entries: Entries,
         people: People,
+        preferences: PreferenceBook,
+        verdicts: Verdicts,
         records: RecordBook,
         suppressions: SuppressionList,
         clock: Callable[[], int],
@@ -56,6 +61,8 @@ class Briefing:
         self._jobs = jobs
         self._entries = entries
         self._people = people
+        self._preferences = preferences
+        self._verdicts = verdicts
         self._records = records
         self._suppressions = suppressions
         self._clock = clock
@@ -64,16 +71,20 @@ class Briefing:
     async def about(self, claimed: Sequence[Claimed]) -> list[InHand]:
         """Return the jobs with their facts, in the same order."""
         notifications = [each.job.notification for each in claimed]
-        states, people, cancelled, replaced, unknown_calls = await asyncio.gather(
+        users = [each.user for each in notifications]
+        states, people, preferences, cancelled, replaced, unknown_calls = await asyncio.gather(
             self._entries.state_of_many([(each.user, each.id) for each in notifications]),
-            self._read_people([each.user for each in notifications]),
+            self._read_people(users),
+            self._preferences.read_many(users),
             self._jobs.are_cancelled([each.job for each in claimed]),
             self._are_replaced([each.job for each in claimed]),
             asyncio.gather(*(self._unknown_calls(each) for each in claimed)),
         )
+        wishes = [each.preferences for each in preferences]
+        claimed = [_in_order(each, own) for each, own in zip(claimed, wishes, strict=True)]
         reaches = await self._reaches([each.job.channel for each in claimed], people)
         now_ms = self._clock()
-        return [
+        hands = [
             InHand(
                 each,
                 Facts(
@@ -94,6 +105,15 @@ class Briefing:
             for each, state, person, off, old, reach, unknown in zip(
                 claimed, states, people, cancelled, replaced, reaches, unknown_calls, strict=True
             )
+        ]
+        return await self._ruled(hands, wishes)
+
+    async def _ruled(self, hands: Sequence[InHand], wishes: Sequence[Preferences]) -> list[InHand]:
+        cases = [Case(hand.claimed.job, hand.facts, hand.person, own) for hand, own in zip(hands, wishes, strict=True)]
+        rulings = await self._verdicts.on(cases)
+        return [
+            hand if ruling is None else replace(hand, facts=replace(hand.facts, ruling=ruling))
+            for hand, ruling in zip(hands, rulings, strict=True)
         ]
 
     async def _are_replaced(self, jobs: Sequence[Job]) -> list[bool]:
@@ -147,6 +167,12 @@ class Briefing:
 
 def _collapsed(job: Job) -> tuple[UserId, str]:
     return job.notification.user, job.notification.collapse_key or ""
+
+
+def _in_order(claimed: Claimed, own: Preferences) -> Claimed:
+    job = claimed.job
+    ordered = in_order(job, preferred_order(own, job.notification.category))
+    return claimed if ordered is job else replace(claimed, job=ordered)
 
 
 def _clean_ends(record: Record | None, step: int) -> int:

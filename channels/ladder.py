@@ -3,19 +3,23 @@
 A job is one step of a ladder. Before the call: send, or skip. After it: done, try again, go on to the next step, or put
 the job aside for an operator. `channels.performer` carries the moves out.
 
-Promises kept here: nothing is sent that has been seen, has expired or is for an erased person; a failure for good goes
-on to the next step at once; of one step at most two calls can have an unknown outcome; an outage of a provider uses up
-no tries, for a day.
+Promises kept here: nothing is sent that has been seen, called off or replaced, has expired, is for an erased person or
+against a ruling (`hub.domain.rulings`); what is held waits and uses up no tries; a failure for good goes on to the next
+step at once; of one step at most two calls can have an unknown outcome; an outage of a provider uses up no tries, for a
+day.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias, assert_never
 
 import msgspec
 
 from channels.backoff import Backoff
-from hub.domain.notifications import EntryState, Job, Notification, job_id
+from hub.domain.channels import Channel
+from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
+from hub.domain.rulings import Allow, Drop, Hold, Ruling
 
 UNKNOWN_CALLS_MAX = 2
 """One intended send, and after a crash or a timeout at most one more."""
@@ -37,6 +41,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A newer notification of the same collapse key has taken its place."""
     obstacle: str = ""
     """Why this channel cannot reach the person: no address, suppressed, channel not configured; empty: it can."""
+    ruling: Ruling | None = None
+    """What the person's preferences and the rules of the house say; None where nothing asked for them."""
     tries: int = 0
     """Claims before this one, whether or not they came to a call."""
     unknown_calls: int = 0
@@ -116,6 +122,13 @@ class Retry(msgspec.Struct, frozen=True, tag=True):
     unknown: bool = False
 
 
+class Wait(msgspec.Struct, frozen=True, tag=True):
+    """Nothing is wrong: look at the step again at `due_ms`."""
+
+    reason: str
+    due_ms: int
+
+
 class Bury(msgspec.Struct, frozen=True, tag=True):
     """Put the job aside for an operator, and let the ladder go on without it."""
 
@@ -123,7 +136,27 @@ class Bury(msgspec.Struct, frozen=True, tag=True):
     followed_by: Job | None = None
 
 
-Move: TypeAlias = Send | Done | Retry | Bury
+Move: TypeAlias = Send | Done | Retry | Wait | Bury
+
+
+def would_be_sent(job: Job, facts: Facts) -> bool:
+    """Say whether a job would be sent if no ruling were against it."""
+    return isinstance(_before_call(job, facts), Send)
+
+
+def in_order(job: Job, preferred: Sequence[Channel]) -> Job:
+    """Return a ladder's first job with the channels that the person prefers first; the waits stay where they are.
+
+    Channels that the rule does not have are not added. Later jobs follow from the first; what is critical goes as the
+    rule says.
+    """
+    ladder = job.notification.ladder
+    if job.step or not preferred or job.lane is Lane.CRITICAL:
+        return job
+    ranks = {channel: rank for rank, channel in enumerate(preferred)}
+    channels = sorted((step.channel for step in ladder), key=lambda channel: ranks.get(channel, len(ranks)))
+    ordered = tuple(Step(channel, step.after_s) for channel, step in zip(channels, ladder, strict=True))
+    return msgspec.structs.replace(job, notification=msgspec.structs.replace(job.notification, ladder=ordered))
 
 
 def next_move(job: Job, facts: Facts, result: Result | None = None, *, limits: Limits) -> Move:
@@ -157,7 +190,15 @@ def _before_call(job: Job, facts: Facts) -> Move:
         return Done("skipped", facts.obstacle, followed_by=_next_step(job, facts.now_ms))
     if facts.unknown_calls and not _may_resend(facts):
         return _given_up(job, facts, "an earlier call has no known outcome")
-    return Send()
+    match facts.ruling:
+        case Hold(reason, until_ms):
+            return Wait(reason, until_ms)
+        case Drop(reason, ends):
+            return Done("dropped", reason, followed_by=None if ends else _next_step(job, facts.now_ms))
+        case Allow() | None:
+            return Send()
+        case _:
+            assert_never(facts.ruling)
 
 
 def _why_over(notification: Notification, facts: Facts) -> str:

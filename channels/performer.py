@@ -25,6 +25,7 @@ from channels.ladder import (
     Retry,
     Send,
     Unclear,
+    Wait,
     next_move,
 )
 from channels.mishaps import Mishaps
@@ -38,14 +39,18 @@ from hub.domain.errors import (
     UnknownDeliveryError,
 )
 from hub.domain.notifications import APPEARANCE, Job
+from hub.domain.rulings import Allow, Drop, Hold
 from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
 from hub.store.jobs import Claimed
+from hub.store.records import Ruling
 
 _log = logger(__name__)
 _DETAIL_MAX = 200
 _STORE_WAIT_S = 0.5
 _BURIED = "buried"
 _LOST_LEASE = "lost_lease"
+_HELD = "held"
+_VERDICTS: Mapping[type[Allow | Hold | Drop], str] = {Allow: "send", Hold: "hold", Drop: "drop"}
 
 
 class Performer:
@@ -146,11 +151,18 @@ class Performer:
             case Done(outcome, reason, followed_by, suppress):
                 if suppress:
                     await self._written(lambda: self._suppress(hand, reason), claimed)
-                finish = partial(self._jobs.finish, outcome=outcome, provider_id=provider_id, detail=reason)
+                # Of what was dropped the ruling says it all: there was no attempt.
+                noted = "" if isinstance(hand.facts.ruling, Drop) else outcome
+                finish = partial(
+                    self._jobs.finish, outcome=noted, provider_id=provider_id, detail=reason, ruling=_ruling(hand)
+                )
                 kept = await self._written(lambda: finish(claimed, followed_by=followed_by), claimed)
             case Retry(outcome, reason, due_ms, unknown):
                 retry = partial(self._jobs.retry, unknown=unknown, outcome=outcome)
                 kept = await self._written(lambda: retry(claimed, due_ms, reason), claimed)
+            case Wait(reason, due_ms):
+                outcome = _HELD
+                kept = await self._written(lambda: self._hold(hand, due_ms), claimed)
             case Bury(reason, followed_by):
                 outcome = _BURIED
                 kept = await self._written(lambda: self._bury(claimed, reason, followed_by), claimed)
@@ -161,6 +173,12 @@ class Performer:
         _report(hand, outcome if kept else _LOST_LEASE, reason)
         if kept:
             self._mishaps.note(claimed.job, outcome, reason, tries=claimed.claims + 1, at_ms=self._clock())
+
+    async def _hold(self, hand: InHand, until_ms: int) -> bool:
+        ruling = _ruling(hand)
+        if ruling is None:
+            raise AssertionError("a job is held by a ruling")
+        return await self._jobs.hold(hand.claimed, until_ms, ruling=ruling)
 
     async def _suppress(self, hand: InHand, reason: str) -> bool:
         await self._suppressions.add(hand.claimed.job.channel, hand.address, reason=reason)
@@ -186,6 +204,22 @@ class Performer:
 def _later(hand: InHand, now_ms: int) -> InHand:
     """Return the job with the time moved on: waits start when the provider has answered."""
     return replace(hand, facts=replace(hand.facts, now_ms=now_ms))
+
+
+def _ruling(hand: InHand) -> Ruling | None:
+    """Return the ruling on a job for its notification's record."""
+    ruling, job = hand.facts.ruling, hand.claimed.job
+    if ruling is None:
+        return None
+    return Ruling(
+        at_ms=hand.facts.now_ms,
+        step=job.step,
+        number=hand.claimed.claims,
+        channel=job.channel,
+        verdict=_VERDICTS[type(ruling)],
+        reason=ruling.reason,
+        until_ms=ruling.until_ms if isinstance(ruling, Hold) else None,
+    )
 
 
 def _reason(error: Exception, hand: InHand) -> str:

@@ -8,9 +8,11 @@ from typing import Protocol
 from hub.domain.decisions import Aggregate, Document
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification
+from hub.domain.rulings import Allowance
 from hub.service.notifications import Sending
 from hub.store.jobs import Claimed
-from hub.store.records import Record
+from hub.store.preferences import Versioned
+from hub.store.records import Record, Ruling
 
 
 class JobQueue(Protocol):
@@ -40,8 +42,13 @@ class JobQueue(Protocol):
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
+        ruling: Ruling | None = None,
     ) -> bool:
         """Take a job out for good, schedule the one that follows and note what became of it."""
+        ...
+
+    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
+        """Give a job back until a time as if it had not been claimed, and note why."""
         ...
 
     async def retry(
@@ -80,6 +87,22 @@ class People(Protocol):
 
     async def read_many(self, aggregates: Sequence[Aggregate]) -> list[Document]:
         """Return the documents of people, version 0 where there is none."""
+        ...
+
+
+class PreferenceBook(Protocol):
+    """What people want to be told (`hub.store.preferences.PreferenceBook`)."""
+
+    async def read_many(self, users: Sequence[UserId]) -> list[Versioned]:
+        """Return the preferences of people."""
+        ...
+
+
+class AllowanceBook(Protocol):
+    """How many messages people have been sent (`hub.store.allowances.Allowances`)."""
+
+    async def take_many(self, wanted: Sequence[tuple[UserId, Sequence[Allowance]]]) -> list[Allowance | None]:
+        """Count messages; return of each the allowance that has no room for it."""
         ...
 
 

@@ -11,9 +11,20 @@ from channels.in_hand import Briefing
 from channels.ladder import Limits
 from channels.mishaps import Mishaps
 from channels.performer import Performer
-from channels.ports import Appearances, Entries, JobQueue, People, RecordBook, SuppressionList
+from channels.ports import (
+    AllowanceBook,
+    Appearances,
+    Entries,
+    JobQueue,
+    People,
+    PreferenceBook,
+    RecordBook,
+    SuppressionList,
+)
 from channels.runner import Runner
+from channels.verdicts import Verdicts
 from hub.domain.channels import Channel
+from hub.domain.house_rules import HouseRules
 from hub.settings import Delivery
 from hub.store.clock import unix_ms
 
@@ -26,8 +37,11 @@ def delivery_runner(
     appearances: Appearances,
     entries: Entries,
     people: People,
+    preferences: PreferenceBook,
+    allowances: AllowanceBook,
     records: RecordBook,
     suppressions: SuppressionList,
+    house: HouseRules,
     mishaps: Mishaps | None = None,
     clock: Callable[[], int] = unix_ms,
     jitter: Callable[[], float] = random.random,
@@ -39,6 +53,8 @@ def delivery_runner(
         jobs=jobs,
         entries=entries,
         people=people,
+        preferences=preferences,
+        verdicts=Verdicts(house, allowances),
         records=records,
         suppressions=suppressions,
         clock=clock,

@@ -21,6 +21,7 @@ from hub.service.person_links import PersonLinks
 from hub.service.preferences import PreferenceCentre
 from hub.service.signing import Signer
 from hub.settings import Settings
+from hub.store.allowances import Allowances
 from hub.store.clock import unix_ms
 from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
@@ -72,6 +73,7 @@ class Stores:
     return_paths: ReturnPaths
     devices: Devices
     preferences: PreferenceBook
+    allowances: Allowances
     velocity: Velocity
     presence: Presence
     directives: Directives
@@ -123,6 +125,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         return_paths=ReturnPaths(server, keys),
         devices=Devices(server, scripts, keys),
         preferences=PreferenceBook(server, scripts, keys),
+        allowances=Allowances(scripts, keys),
         velocity=Velocity(scripts, keys),
         presence=Presence(scripts, keys, namespaces, ttl_s=settings.gateway.presence_ttl_s),
         directives=Directives(server, scripts, keys),

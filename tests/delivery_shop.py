@@ -15,6 +15,7 @@ from channels.standins.mail_relay import MailRelay
 from channels.worker import delivery_runner
 from hub.domain.channels import EMAIL, Channel
 from hub.domain.decisions import Aggregate, AggregateKind, Change
+from hub.domain.house_rules import HouseRules
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person, encode_person
@@ -24,12 +25,14 @@ from hub.service.mail_marks import Marks
 from hub.service.person_links import PersonLinks
 from hub.service.signing import Signer
 from hub.settings import Delivery, Smtp
+from hub.store.allowances import Allowances
 from hub.store.clock import unix_ms
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
+from hub.store.preferences import PreferenceBook
 from hub.store.records import Attempt, Records
 from hub.store.return_paths import ReturnPaths
 from hub.store.scripts import Scripts
@@ -79,6 +82,9 @@ class Shop:
             renderer=_renderer,
             default_locale="en",
         )
+        self.preferences = PreferenceBook(server, scripts, keys)
+        self.allowances = Allowances(scripts, keys)
+        self.house = HouseRules()
         self._numbers = itertools.count()
 
     async def knows(self, person: Person) -> None:
@@ -126,8 +132,11 @@ class Shop:
             appearances=self.effects,
             entries=self.inbox,
             people=self.documents,
+            preferences=self.preferences,
+            allowances=self.allowances,
             records=self.records,
             suppressions=self.suppressions,
+            house=self.house,
         )
 
     async def delivers(self, *, settings: Delivery = DELIVERY) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from hub.domain import topics
 from hub.domain.conditions import holds
@@ -19,7 +20,7 @@ from hub.domain.envelope import Event
 from hub.domain.events import PriceChanged, StockReplenished
 from hub.domain.ids import EventKey, NotificationId, Topic, UserId, effect_id
 from hub.domain.money import Money
-from hub.domain.notifications import Notification
+from hub.domain.notifications import Notification, Throttle
 from hub.domain.orders import Goods, Order
 from hub.domain.rules import Playbook, Rule
 from hub.domain.sales import Sale, SaleEntry
@@ -200,4 +201,9 @@ def _notification(
         collapse_key=rule.collapse.format_map(context) if rule.collapse is not None else None,
         link=link,
         correlation_id=correlation_id,
+        throttle=_throttle(rule.throttle, context),
     )
+
+
+def _throttle(throttle: Throttle | None, context: dict[str, Any]) -> Throttle | None:
+    return None if throttle is None else replace(throttle, key=throttle.key.format_map(context))

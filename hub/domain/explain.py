@@ -96,7 +96,9 @@ def _rule_line(rule: Rule, notification: Notification) -> str:
         return f"  rule {rule.name} notifies nobody: {why_not}"
     expiry = "never expires" if rule.expires_s is None else f"expires after {format_duration(rule.expires_s)}"
     what = f"{rule.category}, {rule.lane}, template {rule.template}"
-    return f"  rule {rule.name} notifies {notification.user} ({what}): {_ladder(rule)}; {expiry}"
+    return (
+        f"  rule {rule.name} notifies {notification.user} ({what}): {_ladder(rule)}; {expiry}{_throttle(notification)}"
+    )
 
 
 def _why_not(rule: Rule, context: dict[str, Any]) -> str | None:
@@ -112,3 +114,10 @@ def _why_not(rule: Rule, context: dict[str, Any]) -> str | None:
 def _ladder(rule: Rule) -> str:
     steps = [f"{step.channel} after {format_duration(step.after_s)}" for step in rule.ladder]
     return ", then while unseen ".join(["inbox at once", *steps])
+
+
+def _throttle(notification: Notification) -> str:
+    throttle = notification.throttle
+    if throttle is None:
+        return ""
+    return f"; beyond the inbox at most {throttle.count} of {throttle.key} in {format_duration(throttle.window_s)}"

@@ -27,6 +27,14 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after_s: float = 0.0
 
 
+class Throttle(msgspec.Struct, frozen=True):
+    """At most `count` notifications of a `key` reach one person beyond the inbox within any `window_s` seconds."""
+
+    key: str
+    count: int
+    window_s: int
+
+
 class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one person should know, before any text is rendered.
 
@@ -52,6 +60,7 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     """The name under which a service can call off what has not been sent yet; empty: none."""
     generation: int = 0
     """Which generation of its cancel key it was made under: a cancel raises it, and what is below is not sent."""
+    throttle: Throttle | None = None
 
 
 class InboxEntry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,13 +18,15 @@ from hub.domain.durations import parse_duration
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import RuleName, TemplateName
-from hub.domain.notifications import Lane, Step
+from hub.domain.notifications import Lane, Step, Throttle
 from hub.domain.rules import Audience, Playbook, Rule
 
 __all__ = ["Playbook", "Rule", "load_playbook"]
 
 MAX_STEPS = 8
 """Rungs of a ladder at most."""
+MAX_THROTTLE = 100
+"""Of one key that may be let through within one window: all of them are remembered."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DEFAULTABLE = ("to", "lane", "ladder", "expires")
@@ -128,9 +130,12 @@ class _Reader:
         for condition in values.get("when") or ():
             if not _reaches(condition.path, known):
                 self._note(_Found(own["when"].file, own["when"].key, condition.text), advice)
-        for name in _PLACEHOLDER.findall(values.get("collapse") or ""):
-            if name not in known:
-                self._note(_Found(own["collapse"].file, own["collapse"].key, f"{{{name}}}"), advice)
+        throttle = values.get("throttle")
+        keys = {"collapse": values.get("collapse") or "", "throttle": throttle.key if throttle is not None else ""}
+        for field, key in keys.items():
+            for name in _PLACEHOLDER.findall(key):
+                if name not in known:
+                    self._note(_Found(own[field].file, own[field].key, f"{{{name}}}"), advice)
 
     def _check_waits(self, name: str, rule: Rule, own: Mapping[str, _Found]) -> None:
         if rule.expires_s is not None and sum(step.after_s for step in rule.ladder) >= rule.expires_s:
@@ -164,6 +169,9 @@ class _Reader:
 
 def _rule(name: str, values: Mapping[str, Any]) -> Rule:
     fields = {("expires_s" if field == "expires" else field): value for field, value in values.items()}
+    throttle = fields.get("throttle")
+    if throttle is not None and not throttle.key:
+        fields["throttle"] = msgspec.structs.replace(throttle, key=name)
     return Rule(name=RuleName(name), **fields)
 
 
@@ -254,6 +262,18 @@ def _collapse(value: object) -> str:
     return text
 
 
+def _throttle(value: object) -> Throttle:
+    """Read a throttle; one without a key gets the rule's name for it."""
+    if not isinstance(value, dict) or not {"count", "per"} <= value.keys() <= {"count", "per", "key"}:
+        raise ValueError('write { count = 1, per = "1h" }, and if need be key = "price:{product_id}"')
+    count, window_s = value["count"], parse_duration(_text(value["per"]))
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_THROTTLE:
+        raise ValueError(f"write a count from 1 to {MAX_THROTTLE}")
+    if window_s == 0:
+        raise ValueError("write a duration above zero")
+    return Throttle(_collapse(value["key"]) if "key" in value else "", count, window_s)
+
+
 def _switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("write true or false")  # noqa: TRY004 - as in _text
@@ -269,6 +289,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "template": _template,
     "expires": _expiry,
     "collapse": _collapse,
+    "throttle": _throttle,
     "enabled": _switch,
 }
 _EXAMPLES = {

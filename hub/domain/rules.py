@@ -9,7 +9,7 @@ import msgspec
 from hub.domain.conditions import Condition
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import RuleName, TemplateName
-from hub.domain.notifications import Lane, Step
+from hub.domain.notifications import Lane, Step, Throttle
 
 
 class Audience(StrEnum):
@@ -37,6 +37,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which nobody needs to hear of it any more; None: never."""
     collapse: str | None = None
     """A key with variables in braces; a newer notification takes the place of an older one with the same key."""
+    throttle: Throttle | None = None
+    """How often it reaches a person beyond the inbox; variables in braces in its key."""
     enabled: bool = True
 
 

@@ -23,6 +23,7 @@ from hub.api.webhooks import TWILIO_PATH
 from hub.app import (
     Stores,
     build_effects,
+    build_house_rules,
     build_mail_reports,
     build_person_links,
     build_renderer,
@@ -71,9 +72,12 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
             appearances=build_effects(settings, stores, build_renderer(settings)),
             entries=stores.inbox,
             people=stores.documents,
+            preferences=stores.preferences,
+            allowances=stores.allowances,
             records=stores.records,
             suppressions=stores.suppressions,
             mishaps=mishaps,
+            house=build_house_rules(settings),
         )
         _log.info("delivering", channels=sorted(channels))
         running = asyncio.create_task(runner.run(stopping))

@@ -19,7 +19,7 @@ from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.keys import Keys, shard_of
-from hub.store.records import Attempt, Records
+from hub.store.records import Attempt, Records, Ruling
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Script, Scripts, load_script
 from hub.store.server import Server
@@ -184,16 +184,19 @@ class Jobs:
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
+        ruling: Ruling | None = None,
     ) -> bool:
         """Take a job out of the queue for good and schedule the ladder's next step, both or neither.
 
-        `followed_by` is of the same person and lane. `outcome`, the provider's id of the message and `detail` go into
-        the notification's record. False: the lease is lost, the queue has not changed.
+        `followed_by` is of the same person and lane. `outcome`, the provider's id of the message, `detail` and
+        what was ruled go into the notification's record. False: the lease is lost, the queue has not changed.
         """
         call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by)
         attempt = _attempt(claimed, self._clock(), outcome, provider_id=provider_id, detail=detail)
-        following = [followed_by] if followed_by is not None else []
-        return await self._run_noted(_FINISH, call, claimed, attempt, self.cancellations.tracking(following))
+        along = self.cancellations.tracking([followed_by] if followed_by is not None else [])
+        if ruling is not None:
+            along = [*along, self._records.ruling(claimed.job.notification, ruling)]
+        return await self._run_noted(_FINISH, call, claimed, attempt, along)
 
     def _finishing(self, shard: _Shard, job_id: JobId, token: str, followed_by: Job | None) -> Call:
         keys = (*self._parts(shard, "leased", "body", "state"), self._seen(shard, job_id))
@@ -217,6 +220,16 @@ class Jobs:
         call = Call(keys, (claimed.job.id, claimed.token, due_ms, int(unknown)))
         attempt = _attempt(claimed, self._clock(), "unknown" if unknown else outcome, detail=reason)
         return await self._run_noted(_RETRY, call, claimed, attempt)
+
+    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
+        """Give a job back until `until_ms` as if it had not been claimed; why goes into the record.
+
+        False: the lease is lost, the queue has not changed.
+        """
+        keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
+        call = Call(keys, (claimed.job.id, claimed.token, until_ms, 0, 1))
+        noting = self._records.ruling(claimed.job.notification, ruling)
+        return bool((await self._scripts.run_mixed([(_RETRY, call), noting]))[0])
 
     async def _run_noted(
         self, script: Script, call: Call, claimed: Claimed, attempt: Attempt, along: Sequence[Run] = ()

@@ -128,6 +128,10 @@ class Keys:
         """Hash: `v` version, `body` JSON."""
         return self._tagged(f"user:{user}", "preferences")
 
+    def allowance(self, user: UserId, digest: str) -> str:
+        """Sorted set with a TTL: the messages counted under an allowance, known by the digest of its name, by time."""
+        return self._tagged(f"user:{user}", f"allowance:{digest}")
+
     # Devices
 
     def devices(self, user: UserId) -> str:

@@ -44,8 +44,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 class Ruling(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the person's preferences, and the rules that protect people, said to one step of the ladder, and why.
 
-    `verdict` is `send`, `hold` or `drop`; `until_ms` says until when it is held. `number` tells the rulings of a step
-    apart, from 0; `reason` is for a reader and holds no contact.
+    `verdict` is `send`, `hold` or `drop`; `until_ms` says until when it is held. `number` counts the claims
+    of the step before it; `reason` is for a reader and holds no contact.
     """
 
     at_ms: int
@@ -98,7 +98,7 @@ class Records:
         await self._scripts.run(*self.noting(notification, attempt))
 
     async def note_ruling(self, notification: Notification, ruling: Ruling) -> None:
-        """Note a ruling, replacing one of the same step and number. A full record takes no more."""
+        """Note a ruling, replacing one of the same step and time. A full record takes no more."""
         await self._scripts.run(*self.ruling(notification, ruling))
 
     def noting(self, notification: Notification, attempt: Attempt) -> tuple[Script, Call]:
@@ -106,8 +106,8 @@ class Records:
         return self._noting(notification, f"{_FIELD}{attempt.step}:{attempt.number}", attempt)
 
     def ruling(self, notification: Notification, ruling: Ruling) -> tuple[Script, Call]:
-        """Return the script run that notes a ruling, replacing one of the same step and number, for who sends it."""
-        return self._noting(notification, f"{_RULING}{ruling.step}:{ruling.number}", ruling)
+        """Return the script run that notes a ruling, replacing one of the same step and time, for who sends it."""
+        return self._noting(notification, f"{_RULING}{ruling.step}:{ruling.at_ms}", ruling)
 
     def _noting(self, notification: Notification, field: str, value: Attempt | Ruling) -> tuple[Script, Call]:
         args = (field, msgspec.json.encode(value), notification.rule, MAX_FIELDS, self._ttl_s)

@@ -10,6 +10,7 @@ from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
 from hub.app import build_mail_reports, open_stores
 from hub.domain.channels import EMAIL, PUSH, SMS
+from hub.domain.events import Consent
 from hub.domain.ids import TemplateName, UserId
 from hub.domain.mail_reports import read_report
 from hub.domain.notifications import EntryState, Lane, Notification, Step
@@ -29,7 +30,8 @@ __all__ = ["mail_relay"]
 async def shop(redis_url: str, key_prefix: str, mail_relay: MailRelay) -> AsyncIterator[Shop]:
     server = SingleServer(redis_url)
     made = Shop(server, key_prefix, mail_relay)
-    await made.knows(Person(ZOE, email=MAILBOX, name="Zoë", locale="de", time_zone="Europe/Berlin"))
+    consent = {EMAIL: Consent(granted=True)}
+    await made.knows(Person(ZOE, email=MAILBOX, name="Zoë", locale="de", time_zone="Europe/Berlin", consent=consent))
     yield made
     await server.aclose()
 
@@ -241,7 +243,7 @@ async def test_two_workers_that_died_in_the_call_are_enough(shop: Shop) -> None:
 async def test_a_stuck_lane_does_not_hold_up_another(shop: Shop) -> None:
     shop.relay.faults.add(Fault(Phase.DATA, delay_s=3.0, times=None, recipient="slow"))
     slow = UserId("slow")
-    await shop.knows(Person(slow, email="slow@example.com"))
+    await shop.knows(Person(slow, email="slow@example.com", consent={EMAIL: Consent(granted=True)}))
     for _ in range(20):
         await shop.notifies(slow, lane=Lane.MARKETING)
     async with shop.working():

@@ -23,9 +23,10 @@ async def test_rulings_stand_in_the_record_in_the_order_of_time(records: Records
 async def test_a_ruling_noted_again_replaces_itself(records: Records, make_job: MakeJob) -> None:
     told = make_job("n1").notification
     await records.note_ruling(told, Ruling(1_000, 0, 0, PUSH, "hold", "quiet hours"))
+    await records.note_ruling(told, Ruling(1_000, 0, 0, PUSH, "hold", "quiet hours"))
     await records.note_ruling(told, Ruling(1_500, 0, 0, PUSH, "send"))
     await records.record_attempt(told, Attempt(1_600, 0, 0, PUSH, "delivered", "fcm-1"))
     record = await records.read(told.user, told.id)
     assert record is not None
-    assert [(ruling.at_ms, ruling.verdict) for ruling in record.decisions] == [(1_500, "send")]
+    assert [(ruling.at_ms, ruling.verdict) for ruling in record.decisions] == [(1_000, "hold"), (1_500, "send")]
     assert [attempt.outcome for attempt in record.attempts] == ["delivered"]

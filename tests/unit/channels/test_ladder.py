@@ -17,11 +17,15 @@ from channels.ladder import (
     Retry,
     Send,
     Unclear,
+    Wait,
+    in_order,
     next_move,
+    would_be_sent,
 )
-from hub.domain.channels import EMAIL, PUSH
+from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
+from hub.domain.rulings import Allow, Drop, Hold
 
 NOW_MS = 1_767_261_600_000
 LIMITS = Limits(max_tries=3, backoff=Backoff(first_s=2.0, max_s=600.0))
@@ -132,3 +136,52 @@ def test_an_outage_of_the_provider_uses_up_no_tries() -> None:
 def test_an_outage_that_outlasts_all_patience_buries_the_job() -> None:
     outage = Refused("503", provider_down=True)
     assert isinstance(move(outage, tries=1_000, now_ms=NOW_MS + PATIENCE_MS), Bury)
+
+
+# Rulings
+
+
+def test_what_a_ruling_allows_is_sent() -> None:
+    assert move(ruling=Allow("on")) == Send()
+
+
+def test_what_a_ruling_holds_waits_without_counting_as_a_try() -> None:
+    assert move(ruling=Hold("quiet hours", NOW_MS + 5), tries=99) == Wait("quiet hours", NOW_MS + 5)
+
+
+def test_what_a_ruling_drops_goes_on_to_the_next_step_at_once() -> None:
+    assert move(ruling=Drop("switched off")) == Done("dropped", "switched off", followed_by=next_job(NOW_MS))
+
+
+def test_a_ruling_on_all_channels_ends_the_ladder() -> None:
+    assert move(ruling=Drop("too many", ends=True)) == Done("dropped", "too many")
+
+
+def test_what_has_been_seen_or_cannot_be_reached_asks_for_no_ruling() -> None:
+    assert would_be_sent(job(), FACTS)
+    assert not would_be_sent(job(), msgspec.structs.replace(FACTS, state=EntryState.SEEN))
+    assert not would_be_sent(job(), msgspec.structs.replace(FACTS, obstacle="no address"))
+    held = move(state=EntryState.SEEN, ruling=Hold("quiet hours", NOW_MS + 5))
+    assert held == Done("skipped", "it has been seen")
+
+
+# The person's own order
+
+
+def ladder_of(job: Job) -> tuple[tuple[str, float], ...]:
+    return tuple((step.channel, step.after_s) for step in job.notification.ladder)
+
+
+def test_the_channels_a_person_prefers_come_first_and_the_waits_stay() -> None:
+    assert ladder_of(in_order(job(), (SMS, EMAIL))) == ((EMAIL, 0.0), (PUSH, 60.0))
+    assert ladder_of(in_order(job(), (PUSH,))) == ladder_of(job())
+
+
+def test_a_ladder_under_way_keeps_its_order() -> None:
+    assert in_order(job(1), (EMAIL,)) == job(1)
+
+
+def test_without_a_wish_and_for_what_is_critical_the_rule_decides() -> None:
+    urgent = msgspec.structs.replace(job(), notification=msgspec.structs.replace(NOTIFICATION, lane=Lane.CRITICAL))
+    assert in_order(urgent, (EMAIL,)) is urgent
+    assert in_order(job(), ()) == job()

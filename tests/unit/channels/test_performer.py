@@ -19,8 +19,10 @@ from hub.domain.errors import (
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Job, Lane, Notification, Step, appearance_of, job_id
 from hub.domain.people import Person
+from hub.domain.rulings import Allow, Drop, Hold
 from hub.service.notifications import Sending
 from hub.store.jobs import Claimed
+from hub.store.records import Ruling
 
 NOW_MS = 1_767_261_600_000
 NOTIFICATION = Notification(
@@ -47,6 +49,7 @@ class Queue:
         self.away = away
         self.lost = lost
         self.said: list[str] = []
+        self.rulings: list[Ruling | None] = []
 
     def _hear(self, what: str) -> bool:
         if self.away:
@@ -66,8 +69,14 @@ class Queue:
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
+        ruling: Ruling | None = None,
     ) -> bool:
+        self.rulings.append(ruling)
         return self._hear(f"finish {outcome} {provider_id}{detail}")
+
+    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
+        self.rulings.append(ruling)
+        return self._hear(f"hold until {until_ms - NOW_MS}")
 
     async def retry(
         self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
@@ -154,6 +163,14 @@ async def said(
     return queue.said
 
 
+async def under(ruling: Allow | Hold | Drop) -> Queue:
+    """What is written down of a job under a ruling."""
+    queue = Queue()
+    hand = replace(HAND, facts=replace(HAND.facts, ruling=ruling))
+    await said(Scripted(), queue, hand=hand)
+    return queue
+
+
 async def test_a_call_is_written_down_before_and_after() -> None:
     assert await said(Scripted()) == ["begin until 30000", "began", "finish delivered kept"]
 
@@ -214,3 +231,23 @@ async def test_what_has_been_called_off_does_not_appear() -> None:
 
 async def test_what_no_longer_renders_is_put_aside() -> None:
     assert (await said(Scripted(), hand=APPEARING, inboxes=Inboxes("no such word")))[-1] == "bury context: no such word"
+
+
+async def test_a_held_job_is_given_back_with_its_ruling_and_no_call() -> None:
+    queue = await under(Hold("quiet hours", NOW_MS + 500))
+    assert queue.said == ["hold until 500"]
+    (ruling,) = queue.rulings
+    assert ruling is not None
+    assert (ruling.verdict, ruling.reason, ruling.until_ms) == ("hold", "quiet hours", NOW_MS + 500)
+
+
+async def test_a_dropped_job_leaves_a_ruling_and_no_attempt() -> None:
+    queue = await under(Drop("switched off"))
+    assert queue.said == ["finish  switched off"]
+    assert [ruling and (ruling.verdict, ruling.reason) for ruling in queue.rulings] == [("drop", "switched off")]
+
+
+async def test_what_is_sent_says_why_it_was_allowed() -> None:
+    queue = await under(Allow("orders by email is on"))
+    assert queue.said == ["begin until 30000", "began", "finish delivered kept"]
+    assert [ruling and (ruling.verdict, ruling.at_ms) for ruling in queue.rulings] == [("send", NOW_MS)]

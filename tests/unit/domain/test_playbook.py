@@ -4,7 +4,7 @@ from hub.domain.channels import BUILT_IN, EMAIL, PUSH, SMS, Channel
 from hub.domain.contexts import TEMPLATES, sample_context, variables_of
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
-from hub.domain.notifications import Lane, Step
+from hub.domain.notifications import Lane, Step, Throttle
 from hub.domain.playbook import Playbook, load_playbook
 from hub.domain.rules import Rule
 from tests.world import DEFAULT_PLAYBOOK, default_playbook
@@ -149,3 +149,37 @@ def test_a_ladder_may_name_a_channel_of_the_installations_own() -> None:
     playbook = load_playbook(DEFAULT_PLAYBOOK, own, files=("default.toml", "own.toml"), channels=channels)
 
     assert rule(playbook, "order-packed").ladder == (Step(Channel("whatsapp")),)
+
+
+def test_a_throttle_has_a_count_a_duration_and_a_key_or_the_rules_name() -> None:
+    keyed = rule(loaded(RULE + 'throttle = { count = 2, per = "1h", key = "order:{order_id}" }'), "my-rule")
+    plain = rule(loaded(RULE + 'throttle = { count = 1, per = "1d" }'), "my-rule")
+
+    assert keyed.throttle == Throttle("order:{order_id}", 2, 3_600)
+    assert plain.throttle == Throttle("my-rule", 1, 86_400)
+
+
+@pytest.mark.parametrize(
+    "throttle",
+    [
+        '"1h"',
+        "{ count = 1 }",
+        '{ count = 0, per = "1h" }',
+        '{ count = true, per = "1h" }',
+        '{ count = 101, per = "1h" }',
+        '{ count = 1, per = "0s" }',
+        '{ count = 1, per = "soon" }',
+        '{ count = 1, per = "1h", key = "{" }',
+        '{ count = 1, per = "1h", name = "x" }',
+    ],
+)
+def test_a_throttle_of_a_bad_form_is_a_mistake(throttle: str) -> None:
+    (mistake,) = mistakes(f"{RULE}throttle = {throttle}")
+
+    assert mistake.key == "rules.my-rule.throttle"
+
+
+def test_a_throttle_knows_only_the_variables_of_its_event() -> None:
+    (mistake,) = mistakes(RULE + 'throttle = { count = 1, per = "1h", key = "{colour}" }')
+
+    assert (mistake.key, mistake.value) == ("rules.my-rule.throttle", "{colour}")

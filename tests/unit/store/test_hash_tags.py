@@ -9,9 +9,13 @@ import pytest
 from hub.domain.channels import EMAIL
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Precedent, Publication
 from hub.domain.directives import UnsubscribeUser, Whose
+from hub.domain.house_rules import Cap
 from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
 from hub.domain.notifications import EntryState, InboxEntry, Job, Lane, Notification, Step
+from hub.domain.preferences import Preferences
+from hub.domain.rulings import Allowance
 from hub.domain.topics import Namespace, Namespaces, TopicKind
+from hub.store.allowances import Allowances
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.delivery_workers import DeliveryWorkers
 from hub.store.directives import Directives
@@ -21,6 +25,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys
 from hub.store.parked import Parked
+from hub.store.preferences import PreferenceBook
 from hub.store.presence import Attendance, Presence
 from hub.store.records import Attempt, Records, Ruling
 from hub.store.scripts import Call, Script, Scripts
@@ -58,6 +63,7 @@ JOB = Job(JobId("n1:0"), 0, NOTIFICATION, 0)
 KEYED = msgspec.structs.replace(JOB, notification=msgspec.structs.replace(NOTIFICATION, cancel_key="cart {x}"))
 CLAIMED = Claimed(JOB, "token", 0, unknown=False, claims=0, lease_until_ms=0)
 LETTER = DeadLetter("d", "http", "not JSON", "", b"", 0)
+COUNTED = Allowance("b", "m", (Cap(1, 1),), "")
 CLAIM = Fresh("shop", "key", "f", "token")
 TOPICS = ["order:A-1", "inbox:ada", "announcements", "price:P", "user:ada", "due:critical:0", "fleeting:x"]
 
@@ -80,6 +86,8 @@ class Store:
         self.directives = Directives(NOBODY, recorder, keys)
         self.workers = Workers(recorder, keys)
         self.delivery_workers = DeliveryWorkers(recorder, keys)
+        self.preferences = PreferenceBook(NOBODY, recorder, keys)
+        self.allowances = Allowances(recorder, keys)
         self.presence = Presence(recorder, keys, namespaces)
 
 
@@ -109,6 +117,9 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
     "begin": lambda s: s.jobs.begin(CLAIMED),
     "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=JOB, outcome="delivered"),
+    "hold": lambda s: s.jobs.hold(CLAIMED, 1, ruling=Ruling(0, 0, 0, EMAIL, "hold", until_ms=1)),
+    "prefer": lambda s: s.preferences.put(USER, Preferences(), expected_version=0),
+    "count": lambda s: s.allowances.take_many([(USER, [Allowance("a", "m", (Cap(1, 1),), ""), COUNTED])]),
     "retry": lambda s: s.jobs.retry(CLAIMED, 0, "busy"),
     "presence": lambda s: s.presence.change_many([Attendance(Topic(t), left=("c",)) for t in TOPICS]),
     "members": lambda s: s.presence.members(Topic("inbox:ada")),
