@@ -220,6 +220,7 @@ def build_effects(settings: Settings, stores: Stores, renderer: Renderer) -> Eff
         topics=stores.topics,
         inbox=stores.inbox,
         jobs=stores.jobs,
+        records=stores.records,
         documents=stores.documents,
         renderer=renderer,
         default_locale=settings.default_locale,

@@ -78,6 +78,7 @@ class Shop:
             topics=Topics(server, scripts, keys, Namespaces(), dedupe_window_s=WINDOW_S),
             inbox=self.inbox,
             jobs=self.jobs,
+            records=self.records,
             documents=self.documents,
             renderer=_renderer,
             default_locale="en",

@@ -33,6 +33,7 @@ from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.publishing import Publishing
 from hub.service.rate import RateLimiter
+from hub.service.records import NotificationRecords
 from hub.service.repeats import StoredRepeats
 from hub.service.rpc import Rpc
 from hub.service.service_topics import ServiceTopics
@@ -122,6 +123,7 @@ def build_front(
             templates=templates_for_services(renderer),
             channels=known_channels(settings),
         ),
+        NotificationRecords(stores.records, stores.inbox),
         Publishing(stores.topics, for_services),
         Histories(stores.topics, for_services),
         Attendances(stores.presence, for_services),

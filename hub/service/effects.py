@@ -21,6 +21,7 @@ from hub.service.notifications import Sending
 from hub.store.documents import Documents
 from hub.store.inbox import AddResult, Created, Duplicate, Erased, Inbox
 from hub.store.jobs import Jobs
+from hub.store.records import Records, about
 from hub.store.scripts import Run, Scripts
 from hub.store.topics import PublishResult, Topics
 from templates.renderer import Renderer
@@ -50,6 +51,7 @@ class Effects:
         topics: Topics,
         inbox: Inbox,
         jobs: Jobs,
+        records: Records,
         documents: Documents,
         renderer: Renderer,
         default_locale: str,
@@ -59,6 +61,7 @@ class Effects:
         self._topics = topics
         self._inbox = inbox
         self._jobs = jobs
+        self._records = records
         self._documents = documents
         self._renderer = renderer
         self._default_locale = default_locale
@@ -119,9 +122,13 @@ class Effects:
         return [(each, self._rendered(each, people[each.user])) for each in notifications]
 
     def _runs_of(self, prepared: Sequence[_Prepared]) -> list[Run]:
-        entries = [(notification.user, entry) for notification, entry in prepared if isinstance(entry, InboxEntry)]
-        jobs = [job for notification, entry in prepared if isinstance(entry, InboxEntry) for job in _jobs(notification)]
-        return [*self._inbox.adding(entries), *self._jobs.scheduling(jobs)]
+        told = [(notification, entry) for notification, entry in prepared if isinstance(entry, InboxEntry)]
+        notifications = [notification for notification, _ in told]
+        adding = self._inbox.adding(
+            [(each.user, entry) for each, entry in told], [about(each) for each in notifications]
+        )
+        jobs = [job for each in notifications for job in _jobs(each)]
+        return [*adding, *self._records.owning(notifications), *self._jobs.scheduling(jobs)]
 
     def _settle(self, prepared: Sequence[_Prepared], replies: Sequence[Any]) -> list[Sending | TemplateError]:
         """Return what became of each notification, by the replies to `_runs_of`; count it."""

@@ -108,15 +108,17 @@ class Documents:
         return sorted(ShipmentId(member.decode()) for member in members)
 
     async def erase(self, user: UserId) -> None:
-        """Delete a person's inbox, its history and records, devices and preferences, and refuse new ones from then on.
+        """Delete a person's inbox, its history, all records, devices and preferences, and refuse new ones from then on.
 
-        The document itself is the tombstone: the erasing decision's change has replaced its body. Records of
-        notifications that had left the inbox hold no contact and expire by themselves.
+        The document itself is the tombstone: the erasing decision's change has replaced its body.
         """
         keys, topic = self._keys, inbox(user)
-        read: Command = ("HKEYS", keys.inbox(user, "entries"))
-        (ids,) = await read_pipelined(self._server, [read], what="documents erase")
-        records = [keys.record(user, NotificationId(entry.decode())) for entry in ids]
+        reads: list[Command] = [("HKEYS", keys.inbox(user, "entries")), ("LRANGE", keys.feed(user), 0, -1)]
+        entries, feed = await read_pipelined(self._server, reads, what="documents erase")
+        ids = dict.fromkeys(NotificationId(each.decode()) for each in (*entries, *feed))
+        forgets: list[Command] = [("DEL", keys.notification_user(each)) for each in ids]
+        await read_pipelined(self._server, forgets, what="documents erase")
+        records = [keys.feed(user), *(keys.record(user, each) for each in ids)]
         parts = (keys.inbox(user, part) for part in _INBOX_PARTS)
         doomed = [keys.topic_stream(topic), keys.devices(user), keys.preferences(user), *parts, *records]
         kept = (keys.document(Aggregate(AggregateKind.PERSON, user)), keys.topic_meta(topic))

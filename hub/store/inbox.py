@@ -21,7 +21,7 @@ from hub.domain.topics import INBOX, Namespaces, inbox
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
-from hub.store.records import RECORD_TTL_S
+from hub.store.records import FEED_SIZE, RECORD_TTL_S, About, about_entry
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Scripts, load_script
 from hub.store.server import Server
@@ -41,7 +41,7 @@ _AWAITED_S = 120 * 86_400
 """How long a collapse key is remembered for what was sent ahead of its time: longer than that can be."""
 _DIGEST_BYTES = 16
 _decode = msgspec.json.Decoder(InboxEntry).decode
-_encode: Callable[[InboxEntry], bytes] = msgspec.json.Encoder().encode
+_encode: Callable[[InboxEntry | About], bytes] = msgspec.json.Encoder().encode
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -111,32 +111,38 @@ class Inbox:
         The oldest entries beyond the inbox's size leave; an unseen entry of the same collapse key is replaced. The
         publication's origin is the entry's `created_ms`. After StoreUnavailable: add all of them again.
         """
-        return self.added(await self._scripts.run_mixed(self.adding(entries)))
+        abouts = [about_entry(entry) for _, entry in entries]
+        return self.added(await self._scripts.run_mixed(self.adding(entries, abouts)))
 
-    def adding(self, entries: Sequence[tuple[UserId, InboxEntry]]) -> list[Run]:
-        """Return the script runs of `add_many`, for those who have others to send along."""
+    def adding(self, entries: Sequence[tuple[UserId, InboxEntry]], abouts: Sequence[About]) -> list[Run]:
+        """Return the script runs that add entries and begin their records with `abouts`, for who sends them along."""
         epoch, now_ms = new_epoch(), self._clock()
-        return [(_ADD, self._addition(user, entry, now_ms, epoch)) for user, entry in entries]
+        return [
+            (_ADD, self._addition(user, entry, about, now_ms=now_ms, epoch=epoch))
+            for (user, entry), about in zip(entries, abouts, strict=True)
+        ]
 
     @staticmethod
     def added(replies: Sequence[Any]) -> list[AddResult]:
         """Return what the replies to `adding` mean."""
         return [_added(reply) for reply in replies]
 
-    def _addition(self, user: UserId, entry: InboxEntry, now_ms: int, epoch: str) -> Call:
+    def _addition(self, user: UserId, entry: InboxEntry, about: About, *, now_ms: int, epoch: str) -> Call:
         topic = inbox(user)
         keys: tuple[str, ...] = (
             *self._keys.topic_place(topic),
             self._keys.topic_seen(topic, EffectId(entry.id)),
             *self._keys.inbox_parts(user),
             self._keys.document(Aggregate(AggregateKind.PERSON, user)),
+            self._keys.record(user, entry.id),
+            self._keys.feed(user),
         )
         expires: str | int = "+inf" if entry.expires_ms is None else entry.expires_ms
         content = (_encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
         bounds = (self._size, *self._topic_options, epoch, *self._lifetimes)
         if entry.collapse_key:
             keys += (self._awaited(user, entry.collapse_key),)
-        return Call(keys, (*content, *bounds, entry.created_ms))
+        return Call(keys, (*content, *bounds, entry.created_ms, _encode(about), self._record_ttl_s, FEED_SIZE))
 
     async def page(
         self,
@@ -199,6 +205,14 @@ class Inbox:
         replies = await read_pipelined(self._server, reads, what="inbox collapse") if reads else ()
         return [NotificationId(reply.decode()) if reply else None for reply in replies]
 
+    async def items_of(self, user: UserId, ids: Sequence[NotificationId]) -> list[InboxItem | None]:
+        """Return entries of one person with their states, in one round trip; None where one is not there."""
+        if not ids:
+            return []
+        read: Command = ("HMGET", self._keys.inbox(user, "entries"), *ids)
+        (entries,) = await read_pipelined(self._server, [read], what="inbox items")
+        return [_item(entry) if entry else None for entry in entries]
+
     async def await_many(self, awaited: Sequence[tuple[UserId, str, NotificationId]]) -> None:
         """Note notifications of collapse keys that were sent ahead of their time: older ones are not to appear."""
         calls = [
@@ -223,6 +237,12 @@ class Inbox:
         read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)
         (ids,) = await read_pipelined(self._server, [read], what="inbox ids")
         return [NotificationId(entry.decode()) for entry in ids]
+
+
+def _item(stored: bytes) -> InboxItem:
+    """Return an entry as it stands in the store: `<rank><length of category>:<category><JSON>`."""
+    length, _, rest = stored[1:].partition(b":")
+    return InboxItem(_decode(rest[int(length) :]), _STATES[stored[:1]])
 
 
 def _added(reply: int) -> AddResult:

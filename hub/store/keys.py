@@ -32,6 +32,7 @@ _OTHER_TAGS = frozenset(
         "suppressions",
         "suppressed",
         "mailed",
+        "notification",
     }
 )
 """First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
@@ -121,6 +122,14 @@ class Keys:
     def awaited(self, user: UserId, digest: str) -> str:
         """String with a TTL: the newest notification of a collapse key, where one was sent ahead of its time."""
         return self._tagged(f"user:{user}", f"awaited:{digest}")
+
+    def feed(self, user: UserId) -> str:
+        """List with a TTL: the notifications of a person that have records, the newest first."""
+        return self._tagged(f"user:{user}", "feed")
+
+    def notification_user(self, notification: NotificationId) -> str:
+        """String with a TTL: whose notification it is."""
+        return self._tagged(f"notification:{notification}", "user")
 
     # Preferences
 

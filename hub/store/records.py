@@ -1,28 +1,57 @@
 """Records: what became of one notification, for a week and in a bounded space.
 
-The inbox notes when an entry was added, seen, read and archived; the delivery workers note their attempts.
+A record begins with the inbox entry, in the same script. The inbox notes when the entry was seen, read and archived,
+the delivery workers their rulings and attempts, webhooks the receipts, and the redirect of a link its first click.
+
+A record lies with its person, so that one script can write both. Who knows only the notification's id finds the person
+by a key of its own, which lies where the id says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
 import msgspec
 
 from hub.domain.channels import Channel
+from hub.domain.errors import InputError
 from hub.domain.ids import NotificationId, RuleName, UserId
-from hub.domain.notifications import Notification
+from hub.domain.notifications import InboxEntry, Lane, Notification
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.round_trip import Command
-from hub.store.scripts import Call, Script, Scripts, load_script
+from hub.store.scripts import Call, Run, Script, Scripts, load_script
 from hub.store.server import Server
 
 RECORD_TTL_S = 7 * 86_400
 MAX_FIELDS = 48
+FEED_SIZE = 500
+"""Notifications of one person that can be listed."""
 _NOTE = load_script("record_note")
 _NOTE_RECEIPT = load_script("record_receipt")
+_NOTE_CLICK = load_script("record_click")
+_OWN = load_script("notification_own")
 _FIELD = "attempt:"
 _RULING = "ruling:"
 _RECEIPT = "receipt:"
+
+
+class About(msgspec.Struct, frozen=True, array_like=True):
+    """What a notification was meant to be: what its record begins with. The text is not in it.
+
+    `ladder` has the channels after the inbox with their waits in seconds.
+    """
+
+    rule: RuleName
+    event_type: str
+    category: str
+    lane: Lane
+    created_ms: int
+    ladder: tuple[tuple[Channel, float], ...] = ()
+    expires_ms: int | None = None
+    collapse_key: str | None = None
+    correlation_id: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,19 +97,28 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What happened to a notification since it stands in the inbox; when that was, its entry tells.
+    """What happened to a notification.
 
-    Times are in Unix ms, None: it has not happened, or nobody knows any more.
+    Times are in Unix ms, None: it has not happened, or nobody knows any more. `about` is None where the record did not
+    begin with the inbox entry.
     """
 
+    id: NotificationId
+    user: UserId
+    about: About | None = None
     rule: RuleName | None = None
     seen_ms: int | None = None
     read_ms: int | None = None
+    clicked_ms: int | None = None
     archived_ms: int | None = None
     decisions: tuple[Ruling, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     """The furthest of each channel."""
+
+
+_Noted = TypeVar("_Noted", Attempt, Ruling)
+_decode_about = msgspec.json.Decoder(About).decode
 
 
 class Records:
@@ -119,36 +157,107 @@ class Records:
         args = (field, receipt.rank, msgspec.json.encode(receipt), self._ttl_s)
         return bool(await self._scripts.run(_NOTE_RECEIPT, Call((self._keys.record(user, notification),), args)))
 
+    def owning(self, notifications: Iterable[Notification]) -> list[Run]:
+        """Return the script runs that note whose notifications they are, for who has others to send along."""
+        return [
+            (_OWN, Call((self._keys.notification_user(each.id),), (each.user, self._ttl_s))) for each in notifications
+        ]
+
+    async def own(self, notifications: Iterable[Notification]) -> None:
+        """Note whose notifications they are, in one round trip."""
+        await self._scripts.run_mixed(self.owning(notifications))
+
+    async def user_of(self, notification: NotificationId) -> UserId | None:
+        """Return whose notification it is, None where nobody knows (any more)."""
+        read: Command = ("GET", self._keys.notification_user(notification))
+        (user,) = await read_pipelined(self._server, [read], what="record user")
+        return UserId(user.decode()) if user is not None else None
+
+    async def note_click(self, user: UserId, notification: NotificationId, at_ms: int) -> bool:
+        """Note the first click on a notification's link; False: there was one before, or the record is gone."""
+        call = Call((self._keys.record(user, notification),), (at_ms, self._ttl_s))
+        return bool(await self._scripts.run(_NOTE_CLICK, call))
+
     async def read(self, user: UserId, notification: NotificationId) -> Record | None:
         """Return the record of a notification, attempts in the order of time; None where there is none."""
-        read: Command = ("HGETALL", self._keys.record(user, notification))
-        (fields,) = await read_pipelined(self._server, [read], what="record read")
-        names = (name.decode() for name in fields[::2])
-        return _record(dict(zip(names, fields[1::2], strict=True))) if fields else None
+        (record,) = await self.read_many(user, [notification])
+        return record
+
+    async def read_many(self, user: UserId, notifications: Sequence[NotificationId]) -> list[Record | None]:
+        """Return the records of some of a person's notifications, in one round trip."""
+        reads: list[Command] = [("HGETALL", self._keys.record(user, each)) for each in notifications]
+        replies = await read_pipelined(self._server, reads, what="record read")
+        return [_record(user, each, reply) for each, reply in zip(notifications, replies, strict=True)]
+
+    async def page(self, user: UserId, *, cursor: NotificationId | None, limit: int) -> list[Record]:
+        """Return up to `limit` records of a person, the newest notification first, and those after `cursor` if given.
+
+        A page never repeats or skips one because others came meanwhile. Raises InputError for a cursor that is not
+        (or no longer) listed.
+        """
+        read: Command = ("LRANGE", self._keys.feed(user), 0, FEED_SIZE - 1)
+        (feed,) = await read_pipelined(self._server, [read], what="record feed")
+        ids = [NotificationId(each.decode()) for each in feed]
+        if cursor is not None:
+            if cursor not in ids:
+                raise InputError("cursor", "is not one that a page has given, or what followed it is gone")
+            ids = ids[ids.index(cursor) + 1 :]
+        found: list[Record] = []
+        while ids and len(found) < limit:
+            part, ids = ids[:limit], ids[limit:]
+            found += [record for record in await self.read_many(user, part) if record is not None]
+        return found[:limit]
 
 
-def _record(fields: dict[str, bytes]) -> Record:
-    attempts = [msgspec.json.decode(value, type=Attempt) for name, value in fields.items() if name.startswith(_FIELD)]
-    rulings = [msgspec.json.decode(value, type=Ruling) for name, value in fields.items() if name.startswith(_RULING)]
-    receipts = [
-        msgspec.json.decode(value.partition(b"|")[2], type=Receipt)
-        for name, value in fields.items()
-        if name.startswith(_RECEIPT)
-    ]
+def about(notification: Notification) -> About:
+    """Return what the record of a notification begins with."""
+    return About(
+        notification.rule,
+        notification.event_type,
+        notification.category,
+        notification.lane,
+        notification.created_ms,
+        tuple((step.channel, step.after_s) for step in notification.ladder),
+        notification.expires_ms,
+        notification.collapse_key,
+        notification.correlation_id,
+    )
+
+
+def about_entry(entry: InboxEntry) -> About:
+    """Return what a record begins with where nothing is known but the inbox entry."""
+    kept = (entry.event_type, entry.category, Lane.TRANSACTIONAL, entry.created_ms)
+    return About(RuleName(""), *kept, expires_ms=entry.expires_ms, collapse_key=entry.collapse_key)
+
+
+def _record(user: UserId, notification: NotificationId, reply: Sequence[bytes]) -> Record | None:
+    """Return the record that `HGETALL` tells, None where it is gone."""
+    if not reply:
+        return None
+    names = (name.decode() for name in reply[::2])
+    fields = dict(zip(names, reply[1::2], strict=True))
+    began = _decode_about(fields["about"]) if "about" in fields else None
+    rule = RuleName(fields["rule"].decode()) if "rule" in fields else None
+    receipts = (value.partition(b"|")[2] for name, value in fields.items() if name.startswith(_RECEIPT))
 
     def time_ms(name: str) -> int | None:
         return int(fields[name]) if name in fields else None
 
     return Record(
-        rule=RuleName(fields["rule"].decode()) if "rule" in fields else None,
+        id=notification,
+        user=user,
+        about=began,
+        rule=began.rule if began is not None and began.rule else rule,
         seen_ms=time_ms("seen_ms"),
         read_ms=time_ms("read_ms"),
+        clicked_ms=time_ms("clicked_ms"),
         archived_ms=time_ms("archived_ms"),
-        decisions=tuple(sorted(rulings, key=_in_time)),
-        attempts=tuple(sorted(attempts, key=_in_time)),
-        receipts=tuple(receipts),
+        decisions=_noted(fields, _RULING, Ruling),
+        attempts=_noted(fields, _FIELD, Attempt),
+        receipts=tuple(msgspec.json.decode(receipt, type=Receipt) for receipt in receipts),
     )
 
 
-def _in_time(noted: Attempt | Ruling) -> tuple[int, int, int]:
-    return noted.at_ms, noted.step, noted.number
+def _noted(fields: dict[str, bytes], prefix: str, kind: type[_Noted]) -> tuple[_Noted, ...]:
+    noted = [msgspec.json.decode(value, type=kind) for name, value in fields.items() if name.startswith(prefix)]
+    return tuple(sorted(noted, key=lambda each: (each.at_ms, each.step, each.number)))

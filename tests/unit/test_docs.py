@@ -40,6 +40,7 @@ from hub.service.orders import Orders
 from hub.service.people import PeoplesConnections
 from hub.service.preferences import PreferenceCentre
 from hub.service.publishing import Publishing
+from hub.service.records import NotificationRecords
 from hub.service.suppression_list import SuppressionList
 from hub.settings import ApiKey, Fcm, Settings, SmtpRelay, Twilio
 from hub.store.keys import Keys
@@ -283,6 +284,7 @@ def operations() -> tuple[AnyOperation, ...]:
         DeviceRegistry(nobody),
         PreferenceCentre(nobody, nobody, house=nobody, channels=(), categories=()),
         Notifications(nobody, cancel_keys=nobody, templates={}),
+        NotificationRecords(nobody, nobody),
         Publishing(nobody, nobody),
         Histories(nobody, nobody),
         Attendances(nobody, nobody),

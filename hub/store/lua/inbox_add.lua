@@ -1,17 +1,18 @@
 -- Adds a notification to a person's inbox and publishes it on the inbox's topic, once for each id.
 --
 -- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 seen key of the notification
---       5 entries  6 order  7 unread  8 collapse  9 the person's document  (10 awaited, of its collapse key)
+--       5 entries  6 order  7 unread  8 collapse  9 the person's document  10 record of the notification  11 feed
+--       (12 awaited, of its collapse key)
 -- ARGV  1 entry JSON  2 id  3 now ms  4 expires ms or '+inf'  5 category  6 collapse key or ''
 --       7 inbox size  8 history size  9 stream TTL s  10 meta TTL s  11 a new epoch  12 dedupe window s
---       13 inbox TTL s  14 origin ms
+--       13 inbox TTL s  14 origin ms  15 what the record begins with  16 record TTL s  17 feed size
 -- Returns the unread count after it, -1 where the id has been added before, -2 where the person is erased.
--- Guarantee: entry, indexes, unread count, publication and seen key come together. At most `inbox size` entries stay,
--- the oldest leave first; an unseen entry of the same collapse key is replaced.
+-- Guarantee: entry, indexes, record, feed, unread count, publication and seen key come together. At most `inbox size`
+-- entries stay, the oldest leave first; an unseen entry of the same collapse key is replaced.
 --
 -- entries: id to the entry with its state. order: id by a number that grows with each entry. unread: id by the time it
 -- expires, so that what has expired is not counted. collapse: 'key:<k>' to the newest id of that key, and 'id:<id>' back
--- to the key.
+-- to the key. feed: ids, the newest first.
 
 --#include append
 --#include inbox_entry
@@ -35,7 +36,7 @@ if collapse_key ~= '' then
   end
   redis.call('HSET', collapse, 'key:' .. collapse_key, id, 'id:' .. id, collapse_key)
   redis.call('EXPIRE', collapse, ARGV[13])
-  redis.call('SET', KEYS[10], id, 'XX', 'KEEPTTL')
+  redis.call('SET', KEYS[12], id, 'XX', 'KEEPTTL')
 end
 
 local newest = redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')
@@ -51,6 +52,13 @@ if redis.call('TTL', unread) < 0.9 * ARGV[13] then
     redis.call('EXPIRE', KEYS[key], ARGV[13])
   end
 end
+
+redis.call('HSET', KEYS[10], 'about', ARGV[15])
+redis.call('EXPIRE', KEYS[10], ARGV[16])
+if redis.call('LPUSH', KEYS[11], id) > tonumber(ARGV[17]) then
+  redis.call('RPOP', KEYS[11])
+end
+redis.call('EXPIRE', KEYS[11], ARGV[16])
 
 local count = redis.call('ZCOUNT', unread, '(' .. now_ms, '+inf')
 local message = '{"type":"notification","unread":' .. count .. ',"notification":' .. ARGV[1] .. '}'
