@@ -9,13 +9,15 @@ import msgspec
 from msgspec.structs import replace
 
 from channels.channel import DeliveryChannel
+from channels.digest import Contents
 from channels.ladder import Facts, in_order
-from channels.ports import Entries, JobQueue, People, PreferenceBook, RecordBook, SuppressionList
+from channels.ports import People, PreferenceBook, RecordBook, SuppressionList
+from channels.standing import Standings
 from channels.verdicts import Case, Verdicts
 from hub.domain.channels import INBOX, Channel
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
-from hub.domain.notifications import APPEARANCE, Job
+from hub.domain.notifications import APPEARANCE, Notification
 from hub.domain.people import Person, person_of
 from hub.domain.preferences import Preferences, preferred_order
 from hub.store.jobs import Claimed
@@ -26,12 +28,22 @@ _CLEAN_END = "refused"
 
 
 class InHand(msgspec.Struct, frozen=True):
-    """A claimed job, the facts about it and whom it is for. `address` is empty where there is an obstacle."""
+    """A claimed job, the facts about it and whom it is for. `address` is empty where there is an obstacle.
+
+    `contents` is what a digest has to tell, once its closing job has looked at it.
+    """
 
     claimed: Claimed
     facts: Facts
     person: Person
     address: str
+    contents: Contents | None = None
+
+    @property
+    def message(self) -> Notification:
+        """What goes out: the job's own notification, but for the closing job of a digest."""
+        told = self.contents.message if self.contents is not None else None
+        return told or self.claimed.job.notification
 
 
 class _Reach(msgspec.Struct, frozen=True):
@@ -46,8 +58,7 @@ class Briefing:
         self,
         *,
         channels: Mapping[Channel, DeliveryChannel],
-        jobs: JobQueue,
-        entries: Entries,
+        standings: Standings,
         people: People,
         preferences: PreferenceBook,
         verdicts: Verdicts,
@@ -58,8 +69,7 @@ class Briefing:
     ) -> None:
         """Take `clock` (Unix ms) and `jitter` (random, 0 up to 1)."""
         self._channels = channels
-        self._jobs = jobs
-        self._entries = entries
+        self._standings = standings
         self._people = people
         self._preferences = preferences
         self._verdicts = verdicts
@@ -70,14 +80,11 @@ class Briefing:
 
     async def about(self, claimed: Sequence[Claimed]) -> list[InHand]:
         """Return the jobs with their facts, in the same order."""
-        notifications = [each.job.notification for each in claimed]
-        users = [each.user for each in notifications]
-        states, people, preferences, cancelled, replaced, unknown_calls = await asyncio.gather(
-            self._entries.state_of_many([(each.user, each.id) for each in notifications]),
+        users = [each.job.notification.user for each in claimed]
+        standings, people, preferences, unknown_calls = await asyncio.gather(
+            self._standings.of([each.job for each in claimed]),
             self._read_people(users),
             self._preferences.read_many(users),
-            self._jobs.are_cancelled([each.job for each in claimed]),
-            self._are_replaced([each.job for each in claimed]),
             asyncio.gather(*(self._unknown_calls(each) for each in claimed)),
         )
         wishes = [each.preferences for each in preferences]
@@ -89,10 +96,10 @@ class Briefing:
                 each,
                 Facts(
                     now_ms=now_ms,
-                    state=state,
+                    state=standing.state,
                     erased=person.erased,
-                    cancelled=off,
-                    replaced=old,
+                    cancelled=standing.cancelled,
+                    replaced=standing.replaced,
                     obstacle=reach.obstacle,
                     tries=each.claims,
                     unknown_calls=unknown,
@@ -102,8 +109,8 @@ class Briefing:
                 person,
                 reach.address,
             )
-            for each, state, person, off, old, reach, unknown in zip(
-                claimed, states, people, cancelled, replaced, reaches, unknown_calls, strict=True
+            for each, standing, person, reach, unknown in zip(
+                claimed, standings, people, reaches, unknown_calls, strict=True
             )
         ]
         return await self._ruled(hands, wishes)
@@ -115,19 +122,6 @@ class Briefing:
             hand if ruling is None else replace(hand, facts=replace(hand.facts, ruling=ruling))
             for hand, ruling in zip(hands, rulings, strict=True)
         ]
-
-    async def _are_replaced(self, jobs: Sequence[Job]) -> list[bool]:
-        """Say of each whether a newer one of its collapse key has come; no round trip where none has such a key."""
-        keyed = [job for job in jobs if job.notification.collapse_key]
-        if not keyed:
-            return [False] * len(jobs)
-        ahead = [_collapsed(job) for job in keyed if job.step == APPEARANCE]
-        there = [_collapsed(job) for job in keyed if job.step != APPEARANCE]
-        awaited, newest = map(
-            iter, await asyncio.gather(self._entries.awaited_of_many(ahead), self._entries.newest_of_many(there))
-        )
-        known = {job.id: next(awaited if job.step == APPEARANCE else newest) for job in keyed}
-        return [known.get(job.id) not in {None, job.notification.id} for job in jobs]
 
     def _resends_unknown(self, name: Channel) -> bool:
         channel = self._channels.get(name)
@@ -163,10 +157,6 @@ class Briefing:
         notification = claimed.job.notification
         record = await self._records.read(notification.user, notification.id)
         return max(1, claimed.attempt - _clean_ends(record, claimed.job.step))
-
-
-def _collapsed(job: Job) -> tuple[UserId, str]:
-    return job.notification.user, job.notification.collapse_key or ""
 
 
 def _in_order(claimed: Claimed, own: Preferences) -> Claimed:

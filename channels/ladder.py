@@ -18,7 +18,7 @@ import msgspec
 
 from channels.backoff import Backoff
 from hub.domain.channels import Channel
-from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import APPEARANCE, EntryState, Job, Lane, Step, job_id
 from hub.domain.rulings import Allow, Drop, Hold, Ruling
 
 UNKNOWN_CALLS_MAX = 2
@@ -39,6 +39,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A service has called it off by its cancel key."""
     replaced: bool = False
     """A newer notification of the same collapse key has taken its place."""
+    gathered: tuple[Job, ...] | None = None
+    """What the message of a digest tells, for the job that closes it; None before that has been looked at."""
     obstacle: str = ""
     """Why this channel cannot reach the person: no address, suppressed, channel not configured; empty: it can."""
     ruling: Ruling | None = None
@@ -109,8 +111,12 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
     outcome: str
     reason: str = ""
-    followed_by: Job | None = None
+    followed_by: tuple[Job, ...] = ()
     suppress: bool = False
+
+
+class Gather(msgspec.Struct, frozen=True, tag=True):
+    """Put the step into the person's open digest."""
 
 
 class Retry(msgspec.Struct, frozen=True, tag=True):
@@ -133,10 +139,10 @@ class Bury(msgspec.Struct, frozen=True, tag=True):
     """Put the job aside for an operator, and let the ladder go on without it."""
 
     reason: str
-    followed_by: Job | None = None
+    followed_by: tuple[Job, ...] = ()
 
 
-Move: TypeAlias = Send | Done | Retry | Wait | Bury
+Move: TypeAlias = Send | Gather | Done | Retry | Wait | Bury
 
 
 def would_be_sent(job: Job, facts: Facts) -> bool:
@@ -165,51 +171,63 @@ def next_move(job: Job, facts: Facts, result: Result | None = None, *, limits: L
         return _before_call(job, facts)
     match result:
         case Delivered():
-            return Done("delivered", followed_by=_next_step(job, facts.now_ms, waits=True))
+            return Done("delivered", followed_by=_next_steps(job, facts, waits=True))
         case Refused():
             return _try_again(job, facts, result, limits)
         case Impossible(reason, suppress):
-            return Done("failed", reason, followed_by=_next_step(job, facts.now_ms), suppress=suppress)
+            return Done("failed", reason, followed_by=_next_steps(job, facts), suppress=suppress)
         case Unclear(reason):
             return _after_unclear(job, facts, reason, limits)
         case Broken(reason):
-            return Bury(reason, followed_by=_next_step(job, facts.now_ms))
+            return Bury(reason, followed_by=_next_steps(job, facts))
         case _:
             assert_never(result)
 
 
 def _before_call(job: Job, facts: Facts) -> Move:
-    if facts.cancelled:
-        return Done("cancelled", "its cancel key has been cancelled")
-    if facts.replaced:
-        return Done("replaced", "a newer one of the same collapse key has taken its place")
-    over = _why_over(job.notification, facts)
-    if over:
-        return Done("skipped", over)
+    over = why_over(job, facts)
+    if over is not None:
+        return over
+    if facts.gathered == ():
+        return Done("skipped", "nothing in it is left to tell")
     if facts.obstacle:
-        return Done("skipped", facts.obstacle, followed_by=_next_step(job, facts.now_ms))
+        return Done("skipped", facts.obstacle, followed_by=_next_steps(job, facts))
     if facts.unknown_calls and not _may_resend(facts):
         return _given_up(job, facts, "an earlier call has no known outcome")
+    if _gathers(job, facts):
+        return Gather()
     match facts.ruling:
         case Hold(reason, until_ms):
             return Wait(reason, until_ms)
         case Drop(reason, ends):
-            return Done("dropped", reason, followed_by=None if ends else _next_step(job, facts.now_ms))
+            return Done("dropped", reason, followed_by=() if ends else _next_steps(job, facts))
         case Allow() | None:
             return Send()
         case _:
             assert_never(facts.ruling)
 
 
-def _why_over(notification: Notification, facts: Facts) -> str:
-    """Return why the whole ladder ends here, empty where it goes on."""
+def why_over(job: Job, facts: Facts) -> Done | None:
+    """Return how the whole ladder ends here, None where it goes on."""
+    if facts.cancelled:
+        return Done("cancelled", "its cancel key has been cancelled")
+    if facts.replaced:
+        return Done("replaced", "a newer one of the same collapse key has taken its place")
     if facts.erased:
-        return "the person has been erased"
+        return Done("skipped", "the person has been erased")
     if facts.state not in {None, EntryState.UNSEEN}:
-        return "it has been seen"
-    if notification.expires_ms is not None and facts.now_ms >= notification.expires_ms:
-        return "it has expired"
-    return ""
+        return Done("skipped", "it has been seen")
+    if job.notification.expires_ms is not None and facts.now_ms >= job.notification.expires_ms:
+        return Done("skipped", "it has expired")
+    return None
+
+
+def _gathers(job: Job, facts: Facts) -> bool:
+    """Say whether a step goes into a digest: not where it would have expired when that closes."""
+    about = job.notification
+    if not about.digest_s or job.step == APPEARANCE or about.lane is Lane.CRITICAL or facts.unknown_calls:
+        return False
+    return about.expires_ms is None or facts.now_ms + about.digest_s * _MS < about.expires_ms
 
 
 def _may_resend(facts: Facts) -> bool:
@@ -220,7 +238,7 @@ def _try_again(job: Job, facts: Facts, result: Refused, limits: Limits) -> Move:
     tries = facts.tries + 1
     waits_out = result.provider_down and facts.now_ms < job.due_ms + PATIENCE_MS
     if tries >= limits.max_tries and not waits_out:
-        return Bury(f"tried {tries} times, last: {result.reason}", followed_by=_next_step(job, facts.now_ms))
+        return Bury(f"tried {tries} times, last: {result.reason}", followed_by=_next_steps(job, facts))
     wait_s = limits.backoff.wait_s(tries, jitter=facts.jitter, retry_after_s=result.retry_after_s)
     outcome = "refused" if result.begun else "deferred"
     return Retry(outcome, result.reason, facts.now_ms + round(wait_s * _MS))
@@ -236,7 +254,14 @@ def _after_unclear(job: Job, facts: Facts, reason: str, limits: Limits) -> Move:
 
 def _given_up(job: Job, facts: Facts, reason: str) -> Done:
     """It probably arrived: the ladder goes on as after a delivery, with its wait."""
-    return Done("unknown", reason, followed_by=_next_step(job, facts.now_ms, waits=True))
+    return Done("unknown", reason, followed_by=_next_steps(job, facts, waits=True))
+
+
+def _next_steps(job: Job, facts: Facts, *, waits: bool = False) -> tuple[Job, ...]:
+    """Return what follows a job: the next step of its ladder, or of each one that the message of a digest tells."""
+    jobs = (job,) if facts.gathered is None else facts.gathered
+    following = (_next_step(each, facts.now_ms, waits=waits) for each in jobs)
+    return tuple(each for each in following if each is not None)
 
 
 def _next_step(job: Job, now_ms: int, *, waits: bool = False) -> Job | None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import assert_never
 
 from msgspec.structs import replace
 
 from channels.channel import DeliveryChannel, LeaseLost
+from channels.digest import GATHERED, Digester
 from channels.in_hand import InHand
 from channels.ladder import (
     Broken,
     Bury,
     Delivered,
     Done,
+    Gather,
     Impossible,
     Limits,
     Move,
@@ -41,8 +43,9 @@ from hub.domain.errors import (
 from hub.domain.notifications import APPEARANCE, Job
 from hub.domain.rulings import Allow, Drop, Hold
 from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
-from hub.store.jobs import Claimed
-from hub.store.records import Ruling
+from hub.store.digests import Gathering
+from hub.store.jobs import Claimed, Note
+from hub.store.records import Attempt, Ruling
 
 _log = logger(__name__)
 _DETAIL_MAX = 200
@@ -61,6 +64,7 @@ class Performer:
         *,
         channels: Mapping[Channel, DeliveryChannel],
         jobs: JobQueue,
+        digester: Digester,
         appearances: Appearances,
         suppressions: SuppressionList,
         limits: Limits,
@@ -71,6 +75,7 @@ class Performer:
         """Take `lease_s`, to which a lease is prolonged when a call begins: longer than any call takes."""
         self._channels = channels
         self._jobs = jobs
+        self._digester = digester
         self._appearances = appearances
         self._suppressions = suppressions
         self._limits = limits
@@ -84,6 +89,12 @@ class Performer:
         Raises StoreUnavailable where Redis stays away: the lease then runs out and somebody takes the job again.
         """
         move = next_move(hand.claimed.job, hand.facts, limits=self._limits)
+        if hand.claimed.job.digest and isinstance(move, Send | Done):
+            closed = await self._close(hand)
+            if closed is None:
+                _report(hand, _LOST_LEASE)
+                return
+            hand, move = closed, next_move(closed.claimed.job, closed.facts, limits=self._limits)
         provider_id = ""
         if isinstance(move, Send):
             appears = hand.claimed.job.step == APPEARANCE
@@ -95,6 +106,13 @@ class Performer:
             move = next_move(now.claimed.job, now.facts, result, limits=self._limits)
             provider_id = result.provider_id if isinstance(result, Delivered) else ""
         await self._settle(hand, move, provider_id)
+
+    async def _close(self, hand: InHand) -> InHand | None:
+        """Close the digest of a closing job; return it with what there is to tell, None where it was no longer ours."""
+        contents = await self._digester.close(hand.claimed, hand.person, hand.facts)
+        if contents is None:
+            return None
+        return replace(hand, contents=contents, facts=replace(hand.facts, gathered=contents.jobs))
 
     async def _appear(self, hand: InHand, began: Callable[[], None]) -> Result | None:
         """Put a notification that was sent ahead of its time into the inbox; None where it was no longer ours to do."""
@@ -123,9 +141,7 @@ class Performer:
         channel = self._channels[hand.claimed.job.channel]
         started_s = time.monotonic()
         try:
-            provider_id = await channel.send(
-                hand.claimed.job.notification, hand.person, address=hand.address, committing=committing
-            )
+            provider_id = await channel.send(hand.message, hand.person, address=hand.address, committing=committing)
         except LeaseLost:
             return None
         except TransientDeliveryError as error:
@@ -154,7 +170,12 @@ class Performer:
                 # Of what was dropped the ruling says it all: there was no attempt.
                 noted = "" if isinstance(hand.facts.ruling, Drop) else outcome
                 finish = partial(
-                    self._jobs.finish, outcome=noted, provider_id=provider_id, detail=reason, ruling=_ruling(hand)
+                    self._jobs.finish,
+                    outcome=noted,
+                    provider_id=provider_id,
+                    detail=reason,
+                    ruling=_ruling(hand),
+                    notes=self._notes(hand, outcome, provider_id=provider_id, reason=reason),
                 )
                 kept = await self._written(lambda: finish(claimed, followed_by=followed_by), claimed)
             case Retry(outcome, reason, due_ms, unknown):
@@ -165,7 +186,10 @@ class Performer:
                 kept = await self._written(lambda: self._hold(hand, due_ms), claimed)
             case Bury(reason, followed_by):
                 outcome = _BURIED
-                kept = await self._written(lambda: self._bury(claimed, reason, followed_by), claimed)
+                kept = await self._written(lambda: self._bury(hand, reason, followed_by), claimed)
+            case Gather():
+                outcome, reason = GATHERED, ""
+                kept = await self._gather(hand)
             case Send():
                 raise AssertionError("a call's result never leads to another call in one go")
             case _:
@@ -184,10 +208,22 @@ class Performer:
         await self._suppressions.add(hand.claimed.job.channel, hand.address, reason=reason)
         return True
 
-    async def _bury(self, claimed: Claimed, reason: str, followed_by: Job | None) -> bool:
-        if followed_by is not None:
-            await self._jobs.schedule_many([followed_by])
-        return await self._jobs.bury(claimed, reason)
+    async def _bury(self, hand: InHand, reason: str, followed_by: Sequence[Job]) -> bool:
+        if followed_by:
+            await self._jobs.schedule_many(followed_by)
+        return await self._jobs.bury(hand.claimed, reason, notes=self._notes(hand, _BURIED, reason=reason))
+
+    async def _gather(self, hand: InHand) -> bool:
+        """Move a job into the person's digest. One that is full has given it back, and closes."""
+        return await self._digester.gather(hand.claimed, now_ms=self._clock()) is not Gathering.LOST
+
+    def _notes(self, hand: InHand, outcome: str, *, provider_id: str = "", reason: str = "") -> list[Note]:
+        """Return what the records of the single notifications in a digest say."""
+        if hand.contents is None:
+            return []
+        job, now_ms = hand.claimed.job, self._clock()
+        attempt = Attempt(now_ms, job.step, hand.claimed.attempt, job.channel, outcome, provider_id, reason)
+        return hand.contents.notes(hand.claimed, attempt)
 
     async def _written(self, write: Callable[[], Awaitable[bool]], claimed: Claimed) -> bool:
         """Write, trying again while the lease may still be ours: what the provider has taken must not be forgotten."""

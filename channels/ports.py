@@ -10,9 +10,9 @@ from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification
 from hub.domain.rulings import Allowance
 from hub.service.notifications import Sending
-from hub.store.jobs import Claimed
+from hub.store.jobs import Claimed, Note
 from hub.store.preferences import Versioned
-from hub.store.records import Record, Ruling
+from hub.store.records import Attempt, Record, Ruling
 
 
 class JobQueue(Protocol):
@@ -38,13 +38,14 @@ class JobQueue(Protocol):
         self,
         claimed: Claimed,
         *,
-        followed_by: Job | None = None,
+        followed_by: Sequence[Job] = (),
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
         ruling: Ruling | None = None,
+        notes: Sequence[Note] = (),
     ) -> bool:
-        """Take a job out for good, schedule the one that follows and note what became of it."""
+        """Take a job out for good, schedule those that follow and note what became of it, and of others."""
         ...
 
     async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
@@ -57,8 +58,8 @@ class JobQueue(Protocol):
         """Give a job back until it is due again, and note why."""
         ...
 
-    async def bury(self, claimed: Claimed, reason: str) -> bool:
-        """Move a job to the dead letters, and note why."""
+    async def bury(self, claimed: Claimed, reason: str, *, notes: Sequence[Note] = ()) -> bool:
+        """Move a job to the dead letters, and note why, and what became of others."""
         ...
 
     async def depth(self) -> dict[Lane, int]:
@@ -111,6 +112,10 @@ class RecordBook(Protocol):
 
     async def read(self, user: UserId, notification: NotificationId) -> Record | None:
         """Return what is noted."""
+        ...
+
+    async def record_attempt(self, notification: Notification, attempt: Attempt) -> None:
+        """Note an attempt, replacing what was noted of the same step and number."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from channels.backoff import Backoff
 from channels.channel import DeliveryChannel
+from channels.digest import Digester, DigestQueue
 from channels.in_hand import Briefing
 from channels.ladder import Limits
 from channels.mishaps import Mishaps
@@ -21,7 +22,9 @@ from channels.ports import (
     RecordBook,
     SuppressionList,
 )
+from channels.registry import Tools
 from channels.runner import Runner
+from channels.standing import Standings
 from channels.verdicts import Verdicts
 from hub.domain.channels import Channel
 from hub.domain.house_rules import HouseRules
@@ -34,6 +37,8 @@ def delivery_runner(
     *,
     channels: Mapping[Channel, DeliveryChannel],
     jobs: JobQueue,
+    digests: DigestQueue,
+    tools: Tools,
     appearances: Appearances,
     entries: Entries,
     people: People,
@@ -48,10 +53,18 @@ def delivery_runner(
 ) -> Runner:
     """Return a runner over `channels`; a step over a channel that is not there is skipped to the next."""
     limits = Limits(settings.max_attempts, Backoff(settings.backoff_first_s, settings.backoff_max_s))
+    standings = Standings(jobs, entries)
+    digester = Digester(
+        digests,
+        standings=standings,
+        records=records,
+        texts=tools.renderer,
+        shop_url=tools.public_url,
+        default_locale=tools.default_locale,
+    )
     briefing = Briefing(
         channels=channels,
-        jobs=jobs,
-        entries=entries,
+        standings=standings,
         people=people,
         preferences=preferences,
         verdicts=Verdicts(house, allowances),
@@ -63,6 +76,7 @@ def delivery_runner(
     performer = Performer(
         channels=channels,
         jobs=jobs,
+        digester=digester,
         appearances=appearances,
         suppressions=suppressions,
         limits=limits,

@@ -27,6 +27,7 @@ from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
 from hub.store.delivery_workers import DeliveryWorkers
 from hub.store.devices import Devices
+from hub.store.digests import Digests
 from hub.store.directives import Directives
 from hub.store.documents import Documents
 from hub.store.idempotency import Idempotency
@@ -65,6 +66,7 @@ class Stores:
     topics: Topics
     inbox: Inbox
     jobs: Jobs
+    digests: Digests
     records: Records
     parked: Parked
     dead_letters: DeadLetters
@@ -117,6 +119,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
             shards=settings.delivery.shards,
             dedupe_window_s=dedupe_window_s,
         ),
+        digests=Digests(scripts, keys, dead_letters, shards=settings.delivery.shards, dedupe_window_s=dedupe_window_s),
         records=records,
         parked=Parked(server, scripts, keys),
         dead_letters=dead_letters,

@@ -16,7 +16,7 @@ from templates.texts import SmsText, TemplateError, Text
 
 _LINK = "https://shop.example/orders/A-1001"
 _PREFERENCES_LINK = "https://hub.shop.example/p/token"
-_ALWAYS_THERE = frozenset({"order_id", "shipment_id", "payment_id", "amount", "title", "body"})
+_ALWAYS_THERE = frozenset({"order_id", "shipment_id", "payment_id", "amount", "title", "body", "count", "updates"})
 """What no notification of its family lacks; everything else may be None."""
 _SMS_SEGMENTS = 3
 _GIVEN: Mapping[str, frozenset[str]] = {

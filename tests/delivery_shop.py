@@ -28,6 +28,7 @@ from hub.settings import Delivery, Smtp
 from hub.store.allowances import Allowances
 from hub.store.clock import unix_ms
 from hub.store.dead_letters import DeadLetters
+from hub.store.digests import Digests
 from hub.store.documents import Documents
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
@@ -67,6 +68,7 @@ class Shop:
         self.dead_letters = DeadLetters(server, scripts, keys)
         self.records = Records(server, scripts, keys)
         self.jobs = Jobs(server, scripts, keys, self.dead_letters, self.records, shards=2, dedupe_window_s=WINDOW_S)
+        self.digests = Digests(scripts, keys, self.dead_letters, shards=2, dedupe_window_s=WINDOW_S)
         self.inbox = Inbox(server, scripts, keys, Namespaces(), size=50, dedupe_window_s=WINDOW_S)
         self.documents = Documents(server, scripts, keys, ttl_s=WINDOW_S)
         self.suppressions = Suppressions(server, scripts, keys)
@@ -130,6 +132,8 @@ class Shop:
             settings,
             channels=channels,
             jobs=self.jobs,
+            digests=self.digests,
+            tools=Tools(_renderer, "https://shop.example", "en"),
             appearances=self.effects,
             entries=self.inbox,
             people=self.documents,

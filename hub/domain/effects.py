@@ -201,6 +201,7 @@ def _notification(
         collapse_key=rule.collapse.format_map(context) if rule.collapse is not None else None,
         link=link,
         correlation_id=correlation_id,
+        digest_s=rule.digest_s or 0,
         throttle=_throttle(rule.throttle, context),
     )
 

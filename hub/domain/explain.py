@@ -96,9 +96,8 @@ def _rule_line(rule: Rule, notification: Notification) -> str:
         return f"  rule {rule.name} notifies nobody: {why_not}"
     expiry = "never expires" if rule.expires_s is None else f"expires after {format_duration(rule.expires_s)}"
     what = f"{rule.category}, {rule.lane}, template {rule.template}"
-    return (
-        f"  rule {rule.name} notifies {notification.user} ({what}): {_ladder(rule)}; {expiry}{_throttle(notification)}"
-    )
+    bounds = f"{expiry}{_digest(rule)}{_throttle(notification)}"
+    return f"  rule {rule.name} notifies {notification.user} ({what}): {_ladder(rule)}; {bounds}"
 
 
 def _why_not(rule: Rule, context: dict[str, Any]) -> str | None:
@@ -114,6 +113,12 @@ def _why_not(rule: Rule, context: dict[str, Any]) -> str | None:
 def _ladder(rule: Rule) -> str:
     steps = [f"{step.channel} after {format_duration(step.after_s)}" for step in rule.ladder]
     return ", then while unseen ".join(["inbox at once", *steps])
+
+
+def _digest(rule: Rule) -> str:
+    if rule.digest_s is None or not rule.ladder:
+        return ""
+    return f"; beyond the inbox gathered with others of {rule.category} for {format_duration(rule.digest_s)}"
 
 
 def _throttle(notification: Notification) -> str:

@@ -61,6 +61,8 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     generation: int = 0
     """Which generation of its cancel key it was made under: a cancel raises it, and what is below is not sent."""
     throttle: Throttle | None = None
+    digest_s: int = 0
+    """For how long a step gathers with others of its category and channel into one message; 0: it goes alone."""
 
 
 class InboxEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -100,6 +102,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     """The index into `notification.ladder`, or APPEARANCE."""
     notification: Notification
     due_ms: int
+    digest: str = ""
+    """The person's digest that this job closes (`hub.domain.digests`); empty: it is a step of its own."""
 
     @property
     def channel(self) -> Channel:

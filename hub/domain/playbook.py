@@ -23,6 +23,8 @@ from hub.domain.rules import Audience, Playbook, Rule
 
 __all__ = ["Playbook", "Rule", "load_playbook"]
 
+MAX_DIGEST_S = 7 * 86_400
+"""How long a digest may gather."""
 MAX_STEPS = 8
 """Rungs of a ladder at most."""
 MAX_THROTTLE = 100
@@ -119,6 +121,7 @@ class _Reader:
             return None
         rule = _rule(name, {**self._inherited, **values})
         self._check_waits(name, rule, own)
+        self._check_digest(name, rule, own)
         return rule
 
     def _check_variables(self, own: Mapping[str, _Found], values: Mapping[str, Any]) -> None:
@@ -138,11 +141,19 @@ class _Reader:
                     self._note(_Found(own[field].file, own[field].key, f"{{{name}}}"), advice)
 
     def _check_waits(self, name: str, rule: Rule, own: Mapping[str, _Found]) -> None:
-        if rule.expires_s is not None and sum(step.after_s for step in rule.ladder) >= rule.expires_s:
-            found = own.get("expires") or own.get("ladder") or self._defaults.get("expires")
+        gathering_s = (rule.digest_s or 0) * len(rule.ladder)
+        if rule.expires_s is not None and gathering_s + sum(step.after_s for step in rule.ladder) >= rule.expires_s:
+            found = own.get("digest") or own.get("expires") or own.get("ladder") or self._defaults.get("expires")
             if found is not None:
                 here = _Found(found.file, f"rules.{name}.expires", f"{rule.expires_s}s")
-                self._note(here, "write more than the waits of the ladder, or its last step never comes")
+                self._note(here, "write more than the waits and digests of the ladder, or its last step never comes")
+
+    def _check_digest(self, name: str, rule: Rule, own: Mapping[str, _Found]) -> None:
+        if rule.digest_s is not None and rule.lane is Lane.CRITICAL:
+            found = own["digest"]
+            self._note(
+                _Found(found.file, f"rules.{name}.digest", found.value), "leave it out: what is critical goes alone"
+            )
 
     def _take(self, into: dict[str, _Found], file: str, key: str, fields: object, allowed: tuple[str, ...]) -> None:
         if not isinstance(fields, dict):
@@ -168,7 +179,7 @@ class _Reader:
 
 
 def _rule(name: str, values: Mapping[str, Any]) -> Rule:
-    fields = {("expires_s" if field == "expires" else field): value for field, value in values.items()}
+    fields = {_IN_SECONDS.get(field, field): value for field, value in values.items()}
     throttle = fields.get("throttle")
     if throttle is not None and not throttle.key:
         fields["throttle"] = msgspec.structs.replace(throttle, key=name)
@@ -255,6 +266,15 @@ def _expiry(value: object) -> int | None:
     return seconds
 
 
+def _digest(value: object) -> int | None:
+    if value == _NEVER:
+        return None
+    seconds = parse_duration(_text(value))
+    if not 0 < seconds <= MAX_DIGEST_S:
+        raise ValueError(f'write a duration above zero of at most {MAX_DIGEST_S // 86_400}d, or "{_NEVER}"')
+    return seconds
+
+
 def _collapse(value: object) -> str:
     text = _text(value)
     if not text or "{" in _PLACEHOLDER.sub("", text) or "}" in _PLACEHOLDER.sub("", text):
@@ -280,6 +300,8 @@ def _switch(value: object) -> bool:
     return value
 
 
+_IN_SECONDS = {"expires": "expires_s", "digest": "digest_s"}
+"""What a field is called once it is a number of seconds."""
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "on": _event_type,
     "when": _conditions,
@@ -290,6 +312,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "expires": _expiry,
     "collapse": _collapse,
     "throttle": _throttle,
+    "digest": _digest,
     "enabled": _switch,
 }
 _EXAMPLES = {

@@ -39,6 +39,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """A key with variables in braces; a newer notification takes the place of an older one with the same key."""
     throttle: Throttle | None = None
     """How often it reaches a person beyond the inbox; variables in braces in its key."""
+    digest_s: int | None = None
+    """For how long a step gathers with others of its category and channel into one message; None: it goes alone."""
     enabled: bool = True
 
 

@@ -69,6 +69,8 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
             settings.delivery,
             channels=channels,
             jobs=stores.jobs,
+            digests=stores.digests,
+            tools=_tools(settings),
             appearances=build_effects(settings, stores, build_renderer(settings)),
             entries=stores.inbox,
             people=stores.documents,
@@ -92,7 +94,7 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
 @asynccontextmanager
 async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
     """Yield the channels that are configured. Raises ConfigurationError for what they cannot work with."""
-    tools = Tools(build_renderer(settings), settings.shop_url or settings.public_url, settings.default_locale)
+    tools = _tools(settings)
     async with AsyncExitStack() as stack:
         channels = await stack.enter_async_context(open_registered(settings.channels, tools))
         if settings.smtp.all_relays:
@@ -135,6 +137,10 @@ async def _reports_door(settings: Settings, stores: Stores) -> AsyncIterator[Non
             raise cannot_listen(listen, error, key="smtp.reports_listen") from error
         _log.info("taking_mail_reports", on=f"{host}:{bound}")
         yield
+
+
+def _tools(settings: Settings) -> Tools:
+    return Tools(build_renderer(settings), settings.shop_url or settings.public_url, settings.default_locale)
 
 
 def _open_sms(settings: Settings, tools: Tools, stores: Stores) -> AbstractAsyncContextManager[SmsChannel]:

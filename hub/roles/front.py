@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hub.api.health import Check
 from hub.app import Stores, build_mail_reports, build_preference_centre, build_signer, known_channels
+from hub.domain import digests
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.service.access import Access
@@ -85,7 +86,7 @@ async def issuers_keys(settings: Token) -> AsyncIterator[tuple[Keys, Mapping[str
 
 def templates_for_services(renderer: Renderer) -> Mapping[str, frozenset[str]]:
     """Return the templates that services may ask for by name, with the variables that they have to give."""
-    samples = renderer.catalog.samples
+    samples = {name: sample for name, sample in renderer.catalog.samples.items() if name != digests.TEMPLATE}
     return {name: frozenset(sample) - {_ADDED_BY_US} for name, sample in samples.items()}
 
 

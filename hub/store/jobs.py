@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import msgspec
 
 from hub.domain.ids import JobId
-from hub.domain.notifications import Job, Lane
+from hub.domain.notifications import Job, Lane, Notification
 from hub.store.cancellations import Cancellations
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
@@ -33,6 +34,8 @@ _RETRY = load_script("job_retry")
 _FIELDS_PER_JOB = 5
 _MAX_SCHEDULED = 32
 """Jobs that one run of the script puts into the queue: it holds up everybody else for a third of a millisecond."""
+Note: TypeAlias = tuple[Notification, Attempt]
+"""What goes into the record of another notification than the job's own."""
 _decode = msgspec.json.Decoder(Job).decode
 _encode: Callable[[Job], bytes] = msgspec.json.Encoder().encode
 
@@ -155,7 +158,7 @@ class Jobs:
             return _decode(body)
         except msgspec.DecodeError as error:
             await self._put_aside(shard, job_id, body, f"the job cannot be read: {error}")
-            await self._scripts.run(_FINISH, self._finishing(shard, job_id, token, None))
+            await self._scripts.run(_FINISH, self._finishing(shard, job_id, token))
             return None
 
     async def begin(self, claimed: Claimed, *, lease_until_ms: int | None = None) -> bool:
@@ -180,32 +183,39 @@ class Jobs:
         self,
         claimed: Claimed,
         *,
-        followed_by: Job | None = None,
+        followed_by: Sequence[Job] = (),
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
         ruling: Ruling | None = None,
+        notes: Sequence[Note] = (),
     ) -> bool:
-        """Take a job out of the queue for good and schedule the ladder's next step, both or neither.
+        """Take a job out of the queue for good and schedule what follows it, all or nothing.
 
-        `followed_by` is of the same person and lane. `outcome`, the provider's id of the message, `detail` and
-        what was ruled go into the notification's record. False: the lease is lost, the queue has not changed.
+        `followed_by` are of the same person and lane. `outcome`, the provider's id of the message, `detail` and what
+        was ruled go into the notification's record, and `notes` into those of others. False: the lease is lost, the
+        queue has not changed.
         """
-        call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by)
+        call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by, claimed.job)
         attempt = _attempt(claimed, self._clock(), outcome, provider_id=provider_id, detail=detail)
-        along = self.cancellations.tracking([followed_by] if followed_by is not None else [])
+        along = [*self.cancellations.tracking(followed_by), *(self._records.noting(*note) for note in notes)]
         if ruling is not None:
-            along = [*along, self._records.ruling(claimed.job.notification, ruling)]
+            along.append(self._records.ruling(claimed.job.notification, ruling))
         return await self._run_noted(_FINISH, call, claimed, attempt, along)
 
-    def _finishing(self, shard: _Shard, job_id: JobId, token: str, followed_by: Job | None) -> Call:
-        keys = (*self._parts(shard, "leased", "body", "state"), self._seen(shard, job_id))
-        args: tuple[str | bytes | int, ...] = (job_id, token, self._dedupe_window_s)
-        if followed_by is not None:
-            if self._shard(followed_by) != shard:
-                raise ValueError(f"job {followed_by.id} must be of the same person and lane as {job_id}")
-            keys += (*self._parts(shard, "due"), self._seen(shard, followed_by.id))
-            args += (followed_by.id, followed_by.due_ms, _encode(followed_by))
+    def _finishing(
+        self, shard: _Shard, job_id: JobId, token: str, followed_by: Sequence[Job] = (), closed: Job | None = None
+    ) -> Call:
+        """Return the call that takes a job out; what is in the digest that it `closed` goes with it."""
+        keys = (*self._parts(shard, "leased", "body", "state"), self._seen(shard, job_id), *self._parts(shard, "due"))
+        args: tuple[str | bytes | int, ...] = (job_id, token, self._dedupe_window_s, len(followed_by))
+        for following in followed_by:
+            if self._shard(following) != shard:
+                raise ValueError(f"job {following.id} must be of the same person and lane as {job_id}")
+            keys += (self._seen(shard, following.id),)
+            args += (following.id, following.due_ms, _encode(following))
+        if closed is not None and closed.digest:
+            keys += (self._keys.closed_digest(shard.lane, shard.number, closed.notification.id),)
         return Call(keys, args)
 
     async def retry(
@@ -239,17 +249,18 @@ class Jobs:
             runs.append(self._records.noting(claimed.job.notification, attempt))
         return bool((await self._scripts.run_mixed(runs))[0])
 
-    async def bury(self, claimed: Claimed, reason: str) -> bool:
-        """Move a job to the dead letters, for good. False: the lease is lost, the queue has not changed.
+    async def bury(self, claimed: Claimed, reason: str, *, notes: Sequence[Note] = ()) -> bool:
+        """Move a job to the dead letters, for good; `notes` as in `finish`. False: the lease is lost, nothing changed.
 
         The letter is written before the job leaves the queue: a crash between the two buries it again, as one letter.
         """
         shard, job_id = self._shard(claimed.job), claimed.job.id
-        finishing = self._finishing(shard, job_id, claimed.token, None)
+        finishing = self._finishing(shard, job_id, claimed.token)
         if await self._holds(shard, job_id, claimed.token):
             await self._put_aside(shard, job_id, _encode(claimed.job), reason)
         attempt = _attempt(claimed, self._clock(), "buried", detail=reason)
-        return await self._run_noted(_FINISH, finishing, claimed, attempt)
+        along = [self._records.noting(*note) for note in notes]
+        return await self._run_noted(_FINISH, finishing, claimed, attempt, along)
 
     async def _holds(self, shard: _Shard, job_id: JobId, token: str) -> bool:
         read: Command = ("HGET", *self._parts(shard, "state"), job_id)

@@ -173,6 +173,14 @@ class Keys:
         """Hash with a TTL: the generation below which jobs of a person's cancel key are dropped, and those jobs."""
         return self._tagged(f"due:{lane}:{shard}", f"cancel:{digest}")
 
+    def open_digest(self, lane: Lane, shard: int, digest: str) -> str:
+        """Hash with a TTL: what gathers in one of a person's digests."""
+        return self._tagged(f"due:{lane}:{shard}", f"gathering:{digest}")
+
+    def closed_digest(self, lane: Lane, shard: int, notification: NotificationId) -> str:
+        """Hash with a TTL: what is in a digest that has been closed, until its message has gone out."""
+        return self._tagged(f"due:{lane}:{shard}", f"digest:{notification}")
+
     # Operations
 
     def dead_letters(self, part: str) -> str:

@@ -24,7 +24,16 @@ _ISOLATES = "\u2068\u2069"
 def hostile(template: str, value: str) -> dict[str, Any]:
     """Return the sample with every text in it replaced, the link, name and shop too."""
     full = {**sample(_renderer, template), "shop": "Shop"}
-    return {name: value if isinstance(each, str) else each for name, each in full.items()}
+    return {name: _with(each, value) for name, each in full.items()}
+
+
+def _with(each: Any, value: str) -> Any:
+    """Return what stands in a sample with every text in it replaced."""
+    if isinstance(each, list):
+        return [_with(one, value) for one in each]
+    if isinstance(each, dict) and "currency" not in each:
+        return {name: _with(one, value) for name, one in each.items()}
+    return value if isinstance(each, str) else each
 
 
 def is_harmless(text: str) -> bool:

@@ -151,8 +151,9 @@ class Town:
             case Wait(_, due_ms):
                 self.holds.append((self.now_ms, due_ms))
                 self.plan(due_ms, (job, facts))
-            case Done(followed_by=followed_by) | Bury(followed_by=followed_by) if followed_by is not None:
-                self.plan(followed_by.due_ms, (followed_by, Facts(now_ms=0)))
+            case Done(followed_by=followed_by) | Bury(followed_by=followed_by):
+                for following in followed_by:
+                    self.plan(following.due_ms, (following, Facts(now_ms=0)))
 
 
 # What there is

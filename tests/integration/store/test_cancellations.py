@@ -83,7 +83,7 @@ async def test_the_next_step_is_of_the_generation_of_the_first(jobs: Jobs, make_
     first = await send(jobs, make_job("n1"))
     (claimed,) = await claim(jobs, 0)
     following = msgspec.structs.replace(first, id=make_job("n1", step=1).id, step=1, due_ms=10**12)
-    await jobs.finish(claimed, followed_by=following)
+    await jobs.finish(claimed, followed_by=[following])
     assert await jobs.cancellations.cancel(ADA, KEY) == 1
     assert [each.job.step for each in await claim(jobs, clock())] == [1]
     assert await jobs.are_cancelled([following]) == [True]

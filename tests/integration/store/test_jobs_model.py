@@ -145,7 +145,9 @@ class JobsMachine(RuleBasedStateMachine):
         claimed, held = found
         number = int(claimed.job.notification.id[1:])
         following = job(number, step=1, due_ms=self.now_ms) if follow and claimed.job.step == 0 else None
-        done = [self.runner.run(self.jobs.finish(claimed, followed_by=following)) for _ in range(2)]
+        done = [
+            self.runner.run(self.jobs.finish(claimed, followed_by=[following] if following else ())) for _ in range(2)
+        ]
         if held is not None:
             self.end(claimed)
             if following is not None:

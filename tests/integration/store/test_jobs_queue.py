@@ -133,7 +133,7 @@ async def test_finishing_schedules_the_next_step_once(jobs: Jobs, make_job: Make
     await jobs.schedule_many([make_job("n1")])
     claimed = await claim_one(jobs, 0)
     following = make_job("n1", step=1, due_ms=30)
-    assert [await jobs.finish(claimed, followed_by=following) for _ in range(2)] == [True, True]
+    assert [await jobs.finish(claimed, followed_by=[following]) for _ in range(2)] == [True, True]
     assert (await jobs.depth())[Lane.CRITICAL] == 1
     assert (await claim_one(jobs, 30)).job == following
 
@@ -142,7 +142,7 @@ async def test_a_lost_lease_schedules_no_next_step(jobs: Jobs, make_job: MakeJob
     await jobs.schedule_many([make_job("n1")])
     lost = await claim_one(jobs, 0)
     await jobs.finish(await claim_one(jobs, LEASE_MS))
-    assert not await jobs.finish(lost, followed_by=make_job("n1", step=1))
+    assert not await jobs.finish(lost, followed_by=[make_job("n1", step=1)])
     assert (await jobs.depth())[Lane.CRITICAL] == 0
 
 
@@ -150,7 +150,7 @@ async def test_the_next_step_must_be_of_the_same_lane(jobs: Jobs, make_job: Make
     await jobs.schedule_many([make_job("n1")])
     claimed = await claim_one(jobs, 0)
     with pytest.raises(ValueError, match="same person and lane"):
-        await jobs.finish(claimed, followed_by=make_job("n1", lane=Lane.MARKETING, step=1))
+        await jobs.finish(claimed, followed_by=[make_job("n1", lane=Lane.MARKETING, step=1)])
 
 
 async def test_a_buried_job_is_one_dead_letter(jobs: Jobs, make_job: MakeJob, dead_letters: DeadLetters) -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from channels.ladder import (
     Delivered,
     Done,
     Facts,
+    Gather,
     Impossible,
     Limits,
     Move,
@@ -23,6 +26,7 @@ from channels.ladder import (
     would_be_sent,
 )
 from hub.domain.channels import EMAIL, PUSH, SMS
+from hub.domain.digests import closing_job
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
 from hub.domain.rulings import Allow, Drop, Hold
@@ -76,7 +80,7 @@ def test_nothing_is_sent_to_an_erased_person() -> None:
 
 
 def test_a_channel_that_cannot_reach_the_person_is_skipped_at_once() -> None:
-    assert move(obstacle="no address") == Done("skipped", "no address", followed_by=next_job(NOW_MS))
+    assert move(obstacle="no address") == Done("skipped", "no address", followed_by=(next_job(NOW_MS),))
 
 
 def test_an_obstacle_on_the_last_step_ends_the_ladder() -> None:
@@ -84,11 +88,11 @@ def test_an_obstacle_on_the_last_step_ends_the_ladder() -> None:
 
 
 def test_the_next_step_waits_its_time_after_a_delivery() -> None:
-    assert move(Delivered("id-1")) == Done("delivered", followed_by=next_job(NOW_MS + 60_000))
+    assert move(Delivered("id-1")) == Done("delivered", followed_by=(next_job(NOW_MS + 60_000),))
 
 
 def test_a_failure_for_good_goes_to_the_next_step_at_once() -> None:
-    expected = Done("failed", "550", followed_by=next_job(NOW_MS), suppress=True)
+    expected = Done("failed", "550", followed_by=(next_job(NOW_MS),), suppress=True)
     assert move(Impossible("550", suppress=True)) == expected
 
 
@@ -105,13 +109,13 @@ def test_a_refusal_after_the_call_began_is_told_apart() -> None:
 
 
 def test_the_last_try_is_buried_and_the_ladder_goes_on() -> None:
-    expected = Bury("tried 3 times, last: 451", followed_by=next_job(NOW_MS))
+    expected = Bury("tried 3 times, last: 451", followed_by=(next_job(NOW_MS),))
     assert move(Refused("451"), tries=2) == expected
 
 
 def test_an_unclear_outcome_is_tried_again_once() -> None:
     assert move(Unclear("timeout")) == Retry("unknown", "timeout", NOW_MS + 1_000, unknown=True)
-    expected = Done("unknown", "timeout", followed_by=next_job(NOW_MS + 60_000))
+    expected = Done("unknown", "timeout", followed_by=(next_job(NOW_MS + 60_000),))
     assert move(Unclear("timeout"), unknown_calls=1) == expected
 
 
@@ -150,7 +154,7 @@ def test_what_a_ruling_holds_waits_without_counting_as_a_try() -> None:
 
 
 def test_what_a_ruling_drops_goes_on_to_the_next_step_at_once() -> None:
-    assert move(ruling=Drop("switched off")) == Done("dropped", "switched off", followed_by=next_job(NOW_MS))
+    assert move(ruling=Drop("switched off")) == Done("dropped", "switched off", followed_by=(next_job(NOW_MS),))
 
 
 def test_a_ruling_on_all_channels_ends_the_ladder() -> None:
@@ -185,3 +189,41 @@ def test_without_a_wish_and_for_what_is_critical_the_rule_decides() -> None:
     urgent = msgspec.structs.replace(job(), notification=msgspec.structs.replace(NOTIFICATION, lane=Lane.CRITICAL))
     assert in_order(urgent, (EMAIL,)) is urgent
     assert in_order(job(), ()) == job()
+
+
+# Digests
+
+
+def gathering(**changes: Any) -> Job:
+    notification = msgspec.structs.replace(NOTIFICATION, **{"digest_s": 600, **changes})
+    return Job(job_id(notification.id, 0), 0, notification, NOW_MS)
+
+
+def test_a_step_of_a_rule_with_a_digest_gathers() -> None:
+    assert next_move(gathering(), Facts(now_ms=NOW_MS), limits=LIMITS) == Gather()
+
+
+@pytest.mark.parametrize(
+    "known", [{"state": EntryState.SEEN}, {"obstacle": "no address"}, {"cancelled": True}, {"replaced": True}]
+)
+def test_what_would_not_be_sent_does_not_gather(known: dict[str, Any]) -> None:
+    assert isinstance(next_move(gathering(), Facts(now_ms=NOW_MS, **known), limits=LIMITS), Done)
+
+
+@pytest.mark.parametrize("changes", [{"expires_ms": NOW_MS + 600_000}, {"lane": Lane.CRITICAL}])
+def test_what_cannot_wait_goes_alone(changes: dict[str, Any]) -> None:
+    assert next_move(gathering(**changes), Facts(now_ms=NOW_MS), limits=LIMITS) == Send()
+
+
+def test_after_the_message_of_a_digest_each_ladder_goes_on_with_its_own_wait() -> None:
+    items = (gathering(), gathering(id=NotificationId("n-2"), ladder=(Step(EMAIL), Step(SMS, after_s=5.0))))
+    closing = closing_job(items[0], now_ms=NOW_MS)
+    move = next_move(closing, Facts(now_ms=NOW_MS, gathered=items), Delivered("id"), limits=LIMITS)
+    assert isinstance(move, Done)
+    assert [(each.id, each.due_ms - NOW_MS) for each in move.followed_by] == [("n-1:1", 60_000), ("n-2:1", 5_000)]
+
+
+def test_a_digest_in_which_nothing_is_left_is_not_sent() -> None:
+    closing = closing_job(gathering(), now_ms=NOW_MS)
+    known = Facts(now_ms=NOW_MS, gathered=())
+    assert next_move(closing, known, limits=LIMITS) == Done("skipped", "nothing in it is left to tell")

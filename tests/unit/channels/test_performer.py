@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from channels import performer as performer_module
 from channels.channel import Committing
+from channels.digest import Digester
 from channels.in_hand import InHand
 from channels.ladder import Facts, Limits
 from channels.performer import Performer
@@ -21,7 +22,7 @@ from hub.domain.notifications import Job, Lane, Notification, Step, appearance_o
 from hub.domain.people import Person
 from hub.domain.rulings import Allow, Drop, Hold
 from hub.service.notifications import Sending
-from hub.store.jobs import Claimed
+from hub.store.jobs import Claimed, Note
 from hub.store.records import Ruling
 
 NOW_MS = 1_767_261_600_000
@@ -50,6 +51,7 @@ class Queue:
         self.lost = lost
         self.said: list[str] = []
         self.rulings: list[Ruling | None] = []
+        self.notes: list[Note] = []
 
     def _hear(self, what: str) -> bool:
         if self.away:
@@ -65,13 +67,15 @@ class Queue:
         self,
         claimed: Claimed,
         *,
-        followed_by: Job | None = None,
+        followed_by: Sequence[Job] = (),
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
         ruling: Ruling | None = None,
+        notes: Sequence[Note] = (),
     ) -> bool:
         self.rulings.append(ruling)
+        self.notes += notes
         return self._hear(f"finish {outcome} {provider_id}{detail}")
 
     async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
@@ -83,7 +87,8 @@ class Queue:
     ) -> bool:
         return self._hear(f"retry {outcome} {reason}")
 
-    async def bury(self, claimed: Claimed, reason: str) -> bool:
+    async def bury(self, claimed: Claimed, reason: str, *, notes: Sequence[Note] = ()) -> bool:
+        self.notes += notes
         return self._hear(f"bury {reason}")
 
     async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
@@ -132,6 +137,9 @@ class Suppressions:
         return [False for _ in addresses]
 
 
+NO_DIGESTS: Digester = None  # type: ignore[assignment]  # What is done here never comes to one.
+
+
 class Inboxes:
     """Takes every notification; `problem` says that it cannot be rendered."""
 
@@ -153,6 +161,7 @@ async def said(
     performer = Performer(
         channels={EMAIL: channel},
         jobs=queue,
+        digester=NO_DIGESTS,
         appearances=inboxes or Inboxes(),
         suppressions=Suppressions(),
         limits=Limits(),

@@ -24,6 +24,14 @@ def test_it_says_what_is_published_and_who_is_notified_how() -> None:
     )
 
 
+def test_it_says_for_how_long_a_rule_gathers() -> None:
+    override = b'[rules.order-placed]\ndigest = "30m"'
+
+    assert explained(order_placed(), override=override)[-1].endswith(
+        "beyond the inbox gathered with others of orders for 30m"
+    )
+
+
 def test_it_says_which_condition_does_not_hold() -> None:
     override = b'[rules.order-placed]\nwhen = ["total.amount_minor >= 10000"]'
 

@@ -94,7 +94,10 @@ def test_all_mistakes_of_a_file_are_told_at_once_with_what_to_write() -> None:
         ("expires", '"0s"', "write a duration above zero"),
         ("expires", '"400d"', "at most 366d"),
         ("expires", "60", "write a text in quotes"),
-        ("expires", '"60s"', "write more than the waits of the ladder"),
+        ("expires", '"60s"', "write more than the waits and digests of the ladder"),
+        ("digest", '"0s"', "write a duration above zero of at most 7d"),
+        ("digest", '"8d"', "write a duration above zero of at most 7d"),
+        ("digest", "30", "write a text in quotes"),
         ("ladder", '"email"', "write a list of at most 8 steps"),
         ("ladder", "[1]", "write a step as {"),
         ("ladder", '[{ channel = "inbox" }]', "write one of push, sms, email"),
@@ -183,3 +186,21 @@ def test_a_throttle_knows_only_the_variables_of_its_event() -> None:
     (mistake,) = mistakes(RULE + 'throttle = { count = 1, per = "1h", key = "{colour}" }')
 
     assert (mistake.key, mistake.value) == ("rules.my-rule.throttle", "{colour}")
+
+
+def test_a_digest_can_be_given_and_taken_away() -> None:
+    playbook = loaded('[rules.order-packed]\ndigest = "30m"\n[rules.order-placed]\ndigest = "never"')
+    names = ("order-packed", "order-placed", "order-confirmed")
+    assert [rule(playbook, name).digest_s for name in names] == [1_800, None, None]
+
+
+def test_what_is_critical_goes_alone() -> None:
+    (mistake,) = mistakes('[rules.payment-failed]\ndigest = "30m"')
+    assert mistake.key == "rules.payment-failed.digest"
+    assert "what is critical goes alone" in mistake.advice
+
+
+def test_a_ladder_must_not_expire_while_it_gathers() -> None:
+    (mistake,) = mistakes('[rules.order-packed]\ndigest = "2d"')
+    assert (mistake.file, mistake.key) == ("own.toml", "rules.order-packed.expires")
+    assert mistake.advice.startswith("write more than the waits and digests of the ladder")

@@ -8,6 +8,7 @@ import pytest
 
 from hub.domain.channels import EMAIL
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Precedent, Publication
+from hub.domain.digests import closing_job
 from hub.domain.directives import UnsubscribeUser, Whose
 from hub.domain.house_rules import Cap
 from hub.domain.ids import EffectId, Epoch, JobId, NotificationId, RuleName, TemplateName, Topic, UserId
@@ -18,6 +19,7 @@ from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.store.allowances import Allowances
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.delivery_workers import DeliveryWorkers
+from hub.store.digests import Digests
 from hub.store.directives import Directives
 from hub.store.documents import Documents
 from hub.store.idempotency import Fresh, Idempotency
@@ -61,6 +63,7 @@ NOTIFICATION = Notification(
 )
 JOB = Job(JobId("n1:0"), 0, NOTIFICATION, 0)
 KEYED = msgspec.structs.replace(JOB, notification=msgspec.structs.replace(NOTIFICATION, cancel_key="cart {x}"))
+CLOSING = closing_job(JOB, now_ms=0)
 CLAIMED = Claimed(JOB, "token", 0, unknown=False, claims=0, lease_until_ms=0)
 LETTER = DeadLetter("d", "http", "not JSON", "", b"", 0)
 COUNTED = Allowance("b", "m", (Cap(1, 1),), "")
@@ -82,6 +85,7 @@ class Store:
         self.dead_letters = DeadLetters(NOBODY, recorder, keys)
         self.records = Records(NOBODY, recorder, keys)
         self.jobs = Jobs(NOBODY, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
+        self.digests = Digests(recorder, keys, self.dead_letters, shards=4, dedupe_window_s=60)
         self.idempotency = Idempotency(NOBODY, recorder, keys)
         self.directives = Directives(NOBODY, recorder, keys)
         self.workers = Workers(recorder, keys)
@@ -116,10 +120,13 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "begin keyed": lambda s: s.jobs.begin(msgspec.structs.replace(CLAIMED, job=KEYED)),
     "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
     "begin": lambda s: s.jobs.begin(CLAIMED),
-    "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=JOB, outcome="delivered"),
+    "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=[JOB], outcome="delivered"),
     "hold": lambda s: s.jobs.hold(CLAIMED, 1, ruling=Ruling(0, 0, 0, EMAIL, "hold", until_ms=1)),
     "prefer": lambda s: s.preferences.put(USER, Preferences(), expected_version=0),
     "count": lambda s: s.allowances.take_many([(USER, [Allowance("a", "m", (Cap(1, 1),), ""), COUNTED])]),
+    "gather": lambda s: s.digests.gather(CLAIMED, closing_job(JOB, now_ms=0)),
+    "take": lambda s: s.digests.take(msgspec.structs.replace(CLAIMED, job=CLOSING)),
+    "finish closing": lambda s: s.jobs.finish(msgspec.structs.replace(CLAIMED, job=CLOSING), followed_by=[JOB, KEYED]),
     "retry": lambda s: s.jobs.retry(CLAIMED, 0, "busy"),
     "presence": lambda s: s.presence.change_many([Attendance(Topic(t), left=("c",)) for t in TOPICS]),
     "members": lambda s: s.presence.members(Topic("inbox:ada")),
