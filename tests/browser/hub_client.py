@@ -65,6 +65,28 @@ class Hub:
         """Archive everything a person has."""
         self._post("/v1/inbox/archive", {"all": True}, as_whom={"user": user})
 
+    def preferences(self, user: str) -> dict[str, Any]:
+        """Return what a person wants to be told."""
+        headers = {"Authorization": f"Bearer {self.token({'user': user})}"}
+        told: dict[str, Any] = ask(self._port, "GET", "/v1/preferences", headers=headers)
+        return told
+
+    def forget_preferences(self, user: str) -> None:
+        """Take back what a person has said; of consent, no is all that can be said."""
+        known = self.preferences(user)
+        back = {
+            "switches": {category: dict.fromkeys(row) for category, row in known["switches"].items()},
+            "quiet_hours": None,
+            "snoozed_until_ms": None,
+            "consent": {channel: {"granted": False} for channel in known["consent"]},
+        }
+        self._post("/v1/preferences", back, as_whom={"user": user})
+
+    def register_device(self, user: str, *, app: str) -> None:
+        """Register a phone of a person."""
+        device = {"kind": "token", "registration": secrets.token_hex(8), "platform": "android", "app": app}
+        self._post("/v1/devices", device, as_whom={"user": user})
+
     def mails_to(self, address: str, *, about: str) -> list[dict[str, Any]]:
         """Return the mails to an address that name `about`."""
         mails: list[dict[str, Any]] = ask(self._port, "GET", "/demo/outbox")["messages"]

@@ -5,6 +5,10 @@ from typing import Literal, Protocol
 from playwright.sync_api import Page
 
 Scheme = Literal["light", "dark"]
+RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations
+    .filter(({impact}) => impact === "serious" || impact === "critical")
+    .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`)"""
+"""The serious barriers that axe-core finds in a page, once its source has been evaluated there."""
 
 
 class OpenPage(Protocol):

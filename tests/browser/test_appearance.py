@@ -7,14 +7,11 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.demo import Demo
 from tests.browser.hub_client import Hub
-from tests.browser.pages import OpenPage, Scheme
+from tests.browser.pages import RUN_AXE, OpenPage, Scheme
 
 PAGES = ["/", "/?as=clara", "/?as=mei", "/publish", "/outbox", "/ops", "/ops#demo"]
 LOOKS: list[tuple[bool, Scheme]] = [(False, "light"), (True, "light"), (True, "dark")]
 MAIL_TIMEOUT_MS = 60_000
-RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], iframes: false})).violations
-    .filter(({impact}) => impact === "serious" || impact === "critical")
-    .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html).join(" ")}`)"""
 
 
 @pytest.fixture(scope="module")

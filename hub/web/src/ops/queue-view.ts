@@ -27,6 +27,6 @@ function row({ lane, waiting, due, in_hand, oldest_due_ms }: Lane, nowMs: number
     { "data-lane": lane, "data-late": String(late) },
     el("th", { scope: "row" }, lane),
     ...numbers,
-    el("td", { class: "number" }, oldest_due_ms === null ? "–" : duration(lateS), late ? el("span", { class: "late" }, " late") : null),
+    el("td", { class: "number" }, oldest_due_ms === null ? "–" : `${duration(lateS)}${late ? " late" : ""}`),
   );
 }

@@ -40,9 +40,10 @@ export class TextsView {
     nameOf: (value: string) => string,
     choose: (value: string) => void,
   ): void {
-    const buttons = values.map((value) => el("button", { type: "button", value, "aria-pressed": "false" }, nameOf(value)));
+    const buttons = values.map((value) => el("button", { type: "button", value }, nameOf(value)));
     const mark = () => {
-      for (const each of buttons) each.setAttribute("aria-pressed", String([this.channel, this.locale].includes(each.value)));
+      const chosen = [this.channel, this.locale];
+      for (const each of buttons) each.setAttribute("aria-pressed", String(chosen.includes(each.value)));
     };
     for (const button of buttons) {
       button.addEventListener("click", () => {

@@ -10,6 +10,7 @@ import { Live, type Return } from "./live";
 import { Orders } from "./orders";
 import { OrdersView } from "./orders-view";
 import { Plate } from "./plate";
+import { SettingsView } from "./settings-view";
 import { ShopWindow } from "./shop-window";
 import type { Words } from "./words";
 
@@ -39,6 +40,7 @@ export class Visit {
   private readonly ordersView: OrdersView;
   private readonly connectionView: ConnectionView;
   private readonly shopWindow: ShopWindow;
+  private readonly settingsView: SettingsView;
   private readonly live: Live;
 
   constructor(
@@ -56,6 +58,7 @@ export class Visit {
     this.ordersView = new OrdersView(this.orders, words, person);
     this.connectionView = new ConnectionView(words, () => this.live.retry());
     this.shopWindow = new ShopWindow(words, person);
+    this.settingsView = new SettingsView(words.settings, person, (method, data) => this.live.rpc(method, data));
     this.inboxView.say(words.inboxLoading);
     this.live = new Live(
       {
@@ -70,7 +73,14 @@ export class Visit {
 
   close(): void {
     this.live.close();
-    const views = [this.plate, this.inboxView, this.ordersView, this.connectionView, this.shopWindow];
+    const views = [
+      this.plate,
+      this.inboxView,
+      this.ordersView,
+      this.connectionView,
+      this.shopWindow,
+      this.settingsView,
+    ];
     for (const view of views) view.close();
   }
 

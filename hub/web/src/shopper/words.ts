@@ -3,6 +3,7 @@
 import { de } from "./words/de";
 import { en } from "./words/en";
 import { ptBR } from "./words/pt-br";
+import type { SettingsWords } from "./words/settings";
 
 /** What a shipment or an order came to; the names are the event types of the backend. */
 export type Happening =
@@ -31,6 +32,7 @@ export interface Words {
   readonly operator: string;
   readonly skip: string;
   readonly signOut: string;
+  readonly openSettings: string;
   readonly connecting: string;
   readonly connected: string;
   readonly offline: string;
@@ -67,6 +69,7 @@ export interface Words {
   readonly saleEnded: (title: string) => string;
   readonly saleCancelled: (title: string) => string;
   readonly until: (when: string) => string;
+  readonly settings: SettingsWords;
   readonly happening: Readonly<Record<Happening, string>>;
 }
 

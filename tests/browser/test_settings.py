@@ -1,0 +1,126 @@
+"""A shopper's settings: what may reach them and when, and their devices."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.hub_client import Hub
+from tests.browser.pages import RUN_AXE, OpenPage, Scheme
+
+
+@pytest.fixture(autouse=True)
+def nothing_said(hub: Hub) -> None:
+    """Ben has not said anything about what he wants."""
+    hub.forget_preferences("ben")
+
+
+def settings(open_page: OpenPage, *, user: str = "ben", phone: bool = False, scheme: Scheme = "light") -> Page:
+    """Open a person's page, and the settings on it."""
+    page = open_page(f"/?as={user}", phone=phone, scheme=scheme)
+    reopen(page)
+    return page
+
+
+def reopen(page: Page) -> None:
+    expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
+    page.locator("#open-settings").click()
+    expect(page.locator(".devices li").first).to_be_visible()
+
+
+def switch(page: Page, name: str) -> Locator:
+    return page.get_by_role("checkbox", name=name, exact=True)
+
+
+def saved(page: Page) -> None:
+    expect(page.locator(".settings-status")).to_have_text("Saved")
+
+
+def test_everything_is_on_but_news_until_the_person_says_otherwise(open_page: OpenPage) -> None:
+    page = settings(open_page)
+    for channel in ("push", "text", "email"):
+        expect(switch(page, f"Orders by {channel}")).to_be_checked()
+        expect(switch(page, f"News and offers by {channel}")).not_to_be_checked()
+
+
+def test_a_switch_is_kept_and_concerns_only_its_category_and_channel(open_page: OpenPage, hub: Hub) -> None:
+    page = settings(open_page)
+    switch(page, "Shipping by text").uncheck()
+    saved(page)
+    expect(switch(page, "Shipping by text")).to_be_focused()
+    page.reload()
+    reopen(page)
+    expect(switch(page, "Shipping by text")).not_to_be_checked()
+    expect(switch(page, "Orders by text")).to_be_checked()
+    assert hub.preferences("ben")["switches"] == {"shipping": {"sms": False}}
+
+
+def test_a_yes_to_news_is_kept_with_where_it_was_said_and_to_which_words(open_page: OpenPage, hub: Hub) -> None:
+    page = settings(open_page)
+    switch(page, "News and offers by email").check()
+    saved(page)
+    consent = hub.preferences("ben")["consent"]["email"]
+    assert (consent["granted"], consent["source"], consent["wording"]) == (True, "settings", "shopper-page-1")
+    switch(page, "News and offers by email").uncheck()
+    expect(switch(page, "News and offers by email")).not_to_be_checked()
+    assert hub.preferences("ben")["consent"]["email"]["granted"] is False
+
+
+def test_quiet_hours_are_switched_on_changed_and_off(open_page: OpenPage, hub: Hub) -> None:
+    page = settings(open_page)
+    switch(page, "Leave me alone at night").check()
+    expect(page.get_by_label("From")).to_have_value("22:00")
+    page.get_by_label("until").fill("06:30")
+    page.get_by_label("until").press("Tab")
+    saved(page)
+    assert hub.preferences("ben")["in_force"] == {
+        "quiet_hours": {"start": "22:00", "end": "06:30"},
+        "time_zone": "Europe/London",
+    }
+    switch(page, "Leave me alone at night").uncheck()
+    expect(page.get_by_label("From")).to_have_count(0)
+    assert hub.preferences("ben")["in_force"]["quiet_hours"] is None
+
+
+def test_a_snooze_is_begun_and_ended(open_page: OpenPage, hub: Hub) -> None:
+    page = settings(open_page)
+    page.get_by_role("button", name="8 hours").click()
+    expect(page.get_by_text("Snoozed until")).to_be_visible()
+    assert hub.preferences("ben")["snoozed_until_ms"] > 0
+    page.get_by_role("button", name="End it now").click()
+    expect(page.get_by_role("button", name="8 hours")).to_be_visible()
+    assert hub.preferences("ben")["snoozed_until_ms"] == 0
+
+
+def test_a_device_is_removed(open_page: OpenPage, hub: Hub) -> None:
+    hub.register_device("ben", app="Old tablet")
+    page = settings(open_page)
+    device = page.locator(".device[data-device='Old tablet']")
+    device.get_by_role("button", name="Remove Old tablet").click()
+    expect(device).to_have_count(0)
+    saved(page)
+    expect(page.get_by_role("heading", name="Devices")).to_be_focused()
+    expect(page.locator(".device[data-device='iPhone 16']")).to_have_count(1)
+
+
+def test_escape_closes_the_settings_and_leads_back_to_where_they_were_opened(open_page: OpenPage) -> None:
+    page = settings(open_page)
+    page.keyboard.press("Escape")
+    expect(page.locator("#settings")).to_be_hidden()
+    expect(page.locator("#open-settings")).to_be_focused()
+
+
+def test_the_settings_speak_the_shoppers_language(open_page: OpenPage) -> None:
+    page = settings(open_page, user="clara")
+    expect(page.get_by_role("heading", name="Einstellungen")).to_be_visible()
+    expect(switch(page, "Zahlungen per E-Mail")).to_be_checked()
+
+
+@pytest.mark.parametrize(("phone", "scheme"), [(False, "light"), (False, "dark"), (True, "light"), (True, "dark")])
+def test_the_settings_have_no_serious_barrier(
+    open_page: OpenPage, axe_source: str, *, phone: bool, scheme: Scheme
+) -> None:
+    page = settings(open_page, phone=phone, scheme=scheme)
+    switch(page, "Leave me alone at night").check()
+    saved(page)
+    assert page.locator("#settings").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    page.evaluate(axe_source)
+    assert page.evaluate(RUN_AXE) == []
