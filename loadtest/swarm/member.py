@@ -47,7 +47,7 @@ class Phase(IntEnum):
     """The server has ended it: hang up."""
 
 
-_UPGRADING = Phase.UPGRADING
+_UPGRADING, _LIVE = Phase.UPGRADING, Phase.LIVE
 """Looked up for every read."""
 
 
@@ -78,6 +78,9 @@ class Book:
         """Latencies in nanoseconds by series, emptied by whoever reports them."""
         self.closes: dict[str, int] = {}
         self.known: dict[bytes, tuple[bytes, tuple[Heard, ...]]] = {}
+        self.last = b""
+        """The last read that was one publication and nothing else, namely `last_heard`. The next is often the same."""
+        self.last_heard: Heard | None = None
         self.waiting: list[Member] = []
         """Members that have to ask for a subscription again, a little later."""
 
@@ -97,6 +100,13 @@ class Book:
             if len(self.known) >= _KNOWN_FRAMES:
                 self.known.clear()
             self.known[data] = (answer, heard)
+
+    def find(self, data: bytes) -> tuple[bytes, tuple[Heard, ...]] | None:
+        """Return what a read says that another member has had: what to answer, and its publications."""
+        known = self.known.get(data)
+        if known is not None and not known[0] and len(known[1]) == 1 and known[1][0].samples is not None:
+            self.last, self.last_heard = data, known[1][0]
+        return known
 
 
 class Member:
@@ -172,10 +182,24 @@ class Member:
         again, self._refused = self._refused, ()
         return b"".join(self._subscribe(topic) for topic in again) if self.phase is Phase.JOINING else b""
 
+    def follows(self, heard: Heard, now_ns: int) -> bool:
+        """Take a read that is one publication and nothing else, if that is simply the next one of its topic.
+
+        False is for `received`. This is most of what a broadcast costs the swarm, so it does no more than is needed.
+        """
+        position = self.positions.get(heard.topic)
+        if position is None or heard.offset != position.offset + 1 or self._rest or self.phase is not _LIVE:
+            return False
+        position.offset = heard.offset
+        self._book.tally.received += 1
+        if heard.samples is not None:
+            heard.samples.append(now_ns - heard.sent_ns)
+        return True
+
     def received(self, data: bytes, now_ns: int) -> bytes:
         """Take bytes from the server; return bytes for it. Look at `phase` afterwards."""
         if not self._rest and self.phase is not _UPGRADING:
-            known = self._book.known.get(data)
+            known = self._book.find(data)
             if known is not None:
                 self._hear(known[1], now_ns)
                 return known[0]

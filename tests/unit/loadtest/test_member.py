@@ -101,6 +101,33 @@ def test_a_frame_that_another_member_has_read_is_not_decoded_again_but_checked_a
     assert (book.tally.received, book.tally.doubles, len(book.samples["sale"])) == (3, 1, 3)
 
 
+def test_what_all_are_told_is_taken_without_reading_it_only_where_it_is_the_next() -> None:
+    book = Book("h", path="/")
+    first, second, third, behind = live(book), live(book), live(book), live(book)
+    frame = server(push(5, text=str(stamp.Stamp("sale", 1, 1_000))))
+    for each in (first, second):
+        each.received(frame, 2_000)
+    assert book.last == frame
+    heard = book.last_heard
+    assert heard is not None
+    assert third.follows(heard, 4_000)
+    assert not third.follows(heard, 4_000), "it has it already"
+    behind.positions[INBOX].offset = 3
+    assert not behind.follows(heard, 4_000), "there is a hole"
+    assert (third.positions[INBOX].offset, behind.positions[INBOX].offset) == (5, 3)
+    assert (book.tally.received, book.samples["sale"]) == (3, [1_000, 1_000, 3_000])
+
+
+def test_nothing_is_taken_for_the_next_in_the_middle_of_a_frame() -> None:
+    book = Book("h", path="/")
+    for each in (live(book), live(book)):
+        each.received(server(push(5, text=str(stamp.Stamp("sale", 1, 1_000)))), 2_000)
+    one = live(book)
+    one.received(server(push(5))[:-1], 3_000)
+    assert book.last_heard is not None
+    assert not one.follows(book.last_heard, 4_000)
+
+
 def test_a_ping_is_answered_also_when_it_is_known() -> None:
     one = live()
     pong = frames.encode(b"{}")
