@@ -21,6 +21,9 @@ import msgspec
 from channels.channel import DeliveryChannel
 from hub.domain.channels import BUILT_IN, Channel
 from hub.domain.errors import ConfigurationError, Mistake
+from hub.domain.links import whole_link
+from hub.domain.notifications import Notification
+from hub.service.clicks import ClickLinks
 from templates.renderer import Renderer
 
 GROUP = "doorbell.channels"
@@ -32,6 +35,16 @@ class Tools(msgspec.Struct, frozen=True):
     renderer: Renderer
     public_url: str
     default_locale: str
+    clicks: ClickLinks | None = None
+    """Makes links that tell when they are followed; None where that is not wanted."""
+
+    def direct_link(self, notification: Notification) -> str:
+        """Return where a notification's link leads."""
+        return self.clicks.direct(notification) if self.clicks else whole_link(self.public_url, notification.link)
+
+    def tracked_link(self, notification: Notification, channel: Channel) -> str:
+        """Return a notification's link as it goes out over a channel, by way of the hub where clicks are noted."""
+        return self.clicks.tracked(notification, channel) if self.clicks else self.direct_link(notification)
 
 
 Opener: TypeAlias = Callable[[Mapping[str, Any], Tools], AbstractAsyncContextManager[DeliveryChannel]]

@@ -14,6 +14,7 @@ from hub.domain.house_rules import Cap, HouseRules
 from hub.domain.quiet_hours import parse_quiet_hours
 from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
+from hub.service.clicks import ClickLinks
 from hub.service.effects import Effects
 from hub.service.ingest import Ingest, IngestLimits
 from hub.service.mail_reports import MailReports
@@ -208,6 +209,17 @@ def build_mail_reports(settings: Settings, stores: Stores) -> MailReports:
         paths=stores.return_paths,
         windows=stores.velocity,
         clock=unix_ms,
+    )
+
+
+def build_click_links(settings: Settings) -> ClickLinks:
+    """Return what makes and reads the links of notifications."""
+    return ClickLinks(
+        build_signer(settings),
+        public_url=settings.public_url,
+        shop_url=settings.shop_url or settings.public_url,
+        hosts=settings.click_hosts,
+        tracking=settings.click_tracking,
     )
 
 

@@ -90,6 +90,7 @@ def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake
     """Yield a mistake for every setting that is out of range or contradicts another. `file` names a key's origin."""
     for part in (
         _addresses,
+        _links,
         _redis,
         _ranges,
         _gateway,
@@ -133,6 +134,13 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
     for key, url, schemes in urls:
         if url and urlsplit(url).scheme not in schemes:
             yield key, url, f"write a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+
+
+def _links(settings: Settings) -> Iterator[_Finding]:
+    for host in settings.click_hosts:
+        parts = urlsplit(f"//{host}")
+        if host != host.lower() or parts.netloc != host or not parts.hostname or "@" in host:
+            yield "click_hosts", host, "write a host as it stands in links: pay.example or shop.example:8443"
 
 
 def _redis(settings: Settings) -> Iterator[_Finding]:

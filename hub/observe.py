@@ -51,6 +51,11 @@ PROVIDER_OPEN = Gauge(
     ["provider"],
     multiprocess_mode="max",
 )
+CLICKS = Counter(
+    "doorbell_clicks",
+    "Links followed, by channel and what they were (first, again, robot, lost, unknown)",
+    ["channel", "outcome"],
+)
 WEBHOOKS = Counter(
     "doorbell_webhooks", "Calls of providers, by what became of them (taken, unknown, refused)", ["provider", "outcome"]
 )

@@ -273,6 +273,10 @@ class Settings(_Section, frozen=True):
     """Signs what comes back to the hub: status callbacks and links in messages. Empty: `token.hmac_secret`."""
     shop_url: str = ""
     """Where links in messages lead. Empty: `public_url`."""
+    click_tracking: bool = True
+    """Links of mails and pushes to browsers lead by way of the hub, which notes that they were followed."""
+    click_hosts: tuple[str, ...] = ()
+    """Hosts beside that of `shop_url` that a notification's link may lead to."""
     operator_page: bool = True
     """Whether `/ops` is served. It shows nothing before it is given an API key or an admin's token."""
     data_dir: str = "data"

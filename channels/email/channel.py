@@ -10,9 +10,8 @@ from channels.email.address import Sender, mailbox
 from channels.email.domains import DomainPaces
 from channels.email.message import Mail, build, one_click
 from channels.providers import Providers
-from hub.domain.channels import EMAIL
+from hub.domain.channels import EMAIL, Channel
 from hub.domain.ids import NotificationId, UserId
-from hub.domain.links import whole_link
 from hub.domain.mail_reports import MARK_HEADER
 from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
@@ -61,18 +60,18 @@ class EmailChannel:
         links: Links,
         renderer: Renderer,
         sender: Sender,
-        public_url: str,
+        link: Callable[[Notification, Channel], str],
         default_locale: str,
         clock: Callable[[], int],
     ) -> None:
-        """Take `public_url`, where the links of mails lead, and `clock`, Unix ms."""
+        """Take `link`, which makes the link of a mail, and `clock`, Unix ms."""
         self._marking = marking
         self._links = links
         self.providers = providers
         self._domains = domains
         self._renderer = renderer
         self._sender = sender
-        self._public_url = public_url
+        self._link = link
         self._default_locale = default_locale
         self._clock = clock
 
@@ -98,7 +97,7 @@ class EmailChannel:
             **notification.context,
             "name": person.name,
             "shop": self._sender.name,
-            "link": whole_link(self._public_url, notification.link),
+            "link": self._link(notification, EMAIL),
             "preferences_link": self._links.preferences(person.user),
             "unsubscribe_link": unsubscribe,
         }

@@ -50,7 +50,7 @@ async def open_email(
             links=links,
             renderer=tools.renderer,
             sender=own,
-            public_url=tools.public_url,
+            link=tools.tracked_link,
             default_locale=tools.default_locale,
             clock=clock,
         )

@@ -8,11 +8,10 @@ from typing import Protocol
 from channels.channel import Committing
 from channels.providers import Providers
 from channels.push.message import PushMessage, build
-from hub.domain.channels import PUSH
+from hub.domain.channels import PUSH, Channel
 from hub.domain.devices import Device
 from hub.domain.errors import PermanentDeliveryError
 from hub.domain.ids import UserId
-from hub.domain.links import whole_link
 from hub.domain.notifications import Notification
 from hub.domain.people import Person
 from templates.renderer import Renderer
@@ -36,6 +35,18 @@ class UnreadCounts(Protocol):
         ...
 
 
+class Links(Protocol):
+    """The links of notifications (`channels.registry.Tools`)."""
+
+    def direct_link(self, notification: Notification) -> str:
+        """Return where a notification's link leads."""
+        ...
+
+    def tracked_link(self, notification: Notification, channel: Channel) -> str:
+        """Return the link that goes out over a channel."""
+        ...
+
+
 class PushChannel:
     """Sends one push to all devices of a person.
 
@@ -53,16 +64,16 @@ class PushChannel:
         devices: DeviceBook,
         unread: UnreadCounts,
         renderer: Renderer,
-        public_url: str,
+        links: Links,
         default_locale: str,
         clock: Callable[[], int],
     ) -> None:
-        """Take `public_url`, where links lead, and `clock`, Unix ms."""
+        """Take `links`, which makes the links of pushes, and `clock`, Unix ms."""
         self.providers = providers
         self._devices = devices
         self._unread = unread
         self._renderer = renderer
-        self._public_url = public_url
+        self._links = links
         self._default_locale = default_locale
         self._clock = clock
 
@@ -91,7 +102,8 @@ class PushChannel:
             notification,
             self._renderer.push(notification.template, locale, time_zone, context),
             devices=devices,
-            link=whole_link(self._public_url, notification.link),
+            link=self._links.direct_link(notification),
+            browser_link=self._links.tracked_link(notification, PUSH),
             badge=await self._unread.unread(person.user),
             now_ms=self._clock(),
         )

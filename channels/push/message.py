@@ -30,6 +30,7 @@ class PushMessage(msgspec.Struct, frozen=True):
     title: str
     body: str
     link: str
+    """For browsers, which open it themselves. An app finds where to go in `data`: it tells by itself what was read."""
     data: dict[str, str]
     badge: int
     collapse_key: str
@@ -43,15 +44,17 @@ def build(
     *,
     devices: tuple[Device, ...],
     link: str,
+    browser_link: str,
     badge: int,
     now_ms: int,
 ) -> PushMessage:
     """Return the push of a notification, its text cut so that the whole stays below the providers' bound.
 
-    `data` has what an app needs to acknowledge it (`inbox.ack`) and to open the right page.
+    `data` has what an app needs to acknowledge it (`inbox.ack`) and to open the right page, at `link`.
     """
     data = {"notification_id": notification.id, "category": notification.category, "link": link}
-    left = PAYLOAD_MAX_BYTES - _ROOM_FOR_FRAME_BYTES - 2 * len(link.encode()) - sum(map(_json_bytes, data.values()))
+    links = len((link + browser_link).encode())
+    left = PAYLOAD_MAX_BYTES - _ROOM_FOR_FRAME_BYTES - links - sum(map(_json_bytes, data.values()))
     title = cut(text.title, _TITLE_MAX_BYTES)
     return PushMessage(
         id=notification.id,
@@ -59,7 +62,7 @@ def build(
         devices=devices,
         title=title,
         body=cut(text.body, max(0, left - _json_bytes(title))),
-        link=link,
+        link=browser_link,
         data=data,
         badge=badge,
         collapse_key=_collapse_key(notification),

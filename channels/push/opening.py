@@ -47,7 +47,7 @@ async def open_push(
             devices=devices,
             unread=unread,
             renderer=tools.renderer,
-            public_url=tools.public_url,
+            links=tools,
             default_locale=tools.default_locale,
             clock=unix_ms,
         )

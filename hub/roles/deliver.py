@@ -22,6 +22,7 @@ from hub import __version__
 from hub.api.webhooks import TWILIO_PATH
 from hub.app import (
     Stores,
+    build_click_links,
     build_effects,
     build_house_rules,
     build_mail_reports,
@@ -140,7 +141,12 @@ async def _reports_door(settings: Settings, stores: Stores) -> AsyncIterator[Non
 
 
 def _tools(settings: Settings) -> Tools:
-    return Tools(build_renderer(settings), settings.shop_url or settings.public_url, settings.default_locale)
+    return Tools(
+        build_renderer(settings),
+        settings.shop_url or settings.public_url,
+        settings.default_locale,
+        clicks=build_click_links(settings),
+    )
 
 
 def _open_sms(settings: Settings, tools: Tools, stores: Stores) -> AbstractAsyncContextManager[SmsChannel]:

@@ -123,6 +123,7 @@ def build_front(
             cancel_keys=stores.jobs.cancellations,
             templates=templates_for_services(renderer),
             channels=known_channels(settings),
+            link_hosts=settings.click_hosts,
         ),
         NotificationRecords(stores.records, stores.inbox),
         Publishing(stores.topics, for_services),

@@ -12,6 +12,7 @@ from aiohttp import web
 from hub import __version__
 from hub.api.app import build_app
 from hub.api.asyncapi import asyncapi_document
+from hub.api.clicks import click_routes
 from hub.api.demo import demo_routes
 from hub.api.documents import document_routes
 from hub.api.health import Check, Health
@@ -20,7 +21,16 @@ from hub.api.openapi import openapi_document
 from hub.api.operator import operator_page, preview_routes
 from hub.api.pages import page_routes
 from hub.api.webhooks import twilio_routes
-from hub.app import Stores, build_effects, build_ingest, build_mail_reports, build_renderer, build_signer, open_stores
+from hub.app import (
+    Stores,
+    build_click_links,
+    build_effects,
+    build_ingest,
+    build_mail_reports,
+    build_renderer,
+    build_signer,
+    open_stores,
+)
 from hub.config_checks import parse_address
 from hub.gateway.gateway import Gateway
 from hub.gateway.handshake import PATH
@@ -30,6 +40,7 @@ from hub.roles.admin import redis_check
 from hub.roles.front import Front, build_front, issuers_keys
 from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
+from hub.service.clicks import Clicks
 from hub.service.sms_receipts import SmsReceipts
 from hub.settings import Settings
 from hub.store.clock import unix_ms
@@ -126,6 +137,7 @@ def _app(
             web.get(PATH, gateway.upgrade_from_http),
             web.route("*", STREAM_PATH, gateway.stream_from_http),
             *_webhooks(settings, stores),
+            *click_routes(build_click_links(settings), Clicks(stores.records, stores.inbox, clock=unix_ms)),
             *_mail_webhook(settings, stores),
             *_demo(settings),
         ],

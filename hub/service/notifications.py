@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
 
@@ -15,6 +15,7 @@ from hub.domain.envelope import unix_ms
 from hub.domain.errors import InputError
 from hub.domain.events import Instant
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
+from hub.domain.links import leads_to
 from hub.domain.notifications import Lane, Notification, Step
 from hub.observe import logger
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
@@ -101,8 +102,8 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """The channels after the inbox; none: the inbox is all."""
     expires_in_s: Annotated[int, Meta(ge=1, le=90 * 86_400)] | None = None
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    link: Annotated[str, Meta(pattern=r"^/(?![/\\])[^\s\x00-\x1f\x7f]{0,500}\Z")] | None = None
-    """A path within the shop."""
+    link: Annotated[str, Meta(pattern=r"^(/(?![/\\])|https://)[^\s\x00-\x1f\x7f]{0,500}\Z")] | None = None
+    """A path within the shop, or an https URL on one of `click_hosts`."""
     send_at: Instant | None = None
     """When it comes to the inbox and its ladder begins; now where that has passed."""
     cancel_key: CancelKey | None = None
@@ -139,8 +140,10 @@ class Notifications:
         cancel_keys: CancelKeys,
         templates: Mapping[str, frozenset[str]],
         channels: Sequence[Channel] = BUILT_IN,
+        link_hosts: Collection[str] = (),
     ) -> None:
-        """Take the `channels` that a ladder may name."""
+        """Take the `channels` that a ladder may name, and the hosts beside the shop's that a link may lead to."""
+        self._link_hosts = link_hosts
         self._sender = sender
         self._cancel_keys = cancel_keys
         self._channels = channels
@@ -166,7 +169,7 @@ class Notifications:
             ladder=self._ladder(request.ladder),
             expires_ms=None if request.expires_in_s is None else at_ms + request.expires_in_s * 1_000,
             collapse_key=request.collapse_key,
-            link=request.link,
+            link=self._link(request.link),
             correlation_id=call.correlation_id,
             cancel_key=request.cancel_key or "",
             generation=await self._generation(request),
@@ -231,6 +234,11 @@ class Notifications:
             raise InputError(field, "cannot be given together with a template")
         self._check_template(request)
         return TemplateName(request.template), request.context
+
+    def _link(self, link: str | None) -> str | None:
+        if link is None or link.startswith("/") or leads_to(link, self._link_hosts):
+            return link
+        raise InputError("link", "leads to a host that is not among click_hosts; give a path within the shop")
 
     def _ladder(self, steps: Sequence[SendStep]) -> tuple[Step, ...]:
         for index, step in enumerate(steps):

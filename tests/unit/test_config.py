@@ -67,6 +67,13 @@ def test_a_proxy_is_an_address_or_a_network() -> None:
     assert "write an address or a network" in found["gateway.trusted_proxies"]
 
 
+def test_a_host_of_links_is_written_as_it_stands_in_them() -> None:
+    good = load(None, {"DOORBELL_CLICK_HOSTS": "pay.example, shop.example:8443"})
+    assert good.click_hosts == ("pay.example", "shop.example:8443")
+    for wrong in ("https://pay.example", "Pay.example", "pay.example/x", "me@pay.example", ":80"):
+        assert "write a host" in mistakes(None, {"DOORBELL_CLICK_HOSTS": wrong})["click_hosts"]
+
+
 def test_a_mistake_names_file_key_value_and_what_to_write(tmp_path: Path) -> None:
     file = write(tmp_path, 'listen = "here"\nredis_ur = "x"\n')
     found = mistakes(file, {"DOORBELL_WORKERS": "0"})

@@ -43,7 +43,7 @@ async def client(stores: Stores) -> AsyncIterator[Client]:
     settings = Settings()
     effects = build_effects(settings, stores, build_renderer(settings))
     services = (
-        Notifications(effects, cancel_keys=stores.jobs.cancellations, templates={}),
+        Notifications(effects, cancel_keys=stores.jobs.cancellations, templates={}, link_hosts=["pay.example"]),
         NotificationRecords(stores.records, stores.inbox),
     )
     operations = Operations(
@@ -77,6 +77,17 @@ async def test_a_notification_is_found_by_its_id_alone(client: Client) -> None:
     assert record["ladder"] == [{"channel": "email", "after_s": 60}]
     assert record["expires_ms"] == record["created_ms"] + 600_000
     assert record["explanation"][1] == "email not yet tried: due 60 s after the inbox"
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/", "http://pay.example/", "//pay.example", "https://["])
+async def test_a_link_to_another_host_is_refused(client: Client, link: str) -> None:
+    body = {"user": "ada", "title": "Hello", "body": "There.", "link": link}
+    answer = await client.post("/v1/notifications", headers=SERVICE, json=body)
+    assert (answer.status, (await answer.json())["errors"][0]["field"]) == (400, "link")
+
+
+async def test_a_link_to_a_host_that_is_named_is_taken(client: Client) -> None:
+    assert await send(client, link="https://pay.example/invoice/7")
 
 
 async def test_attempts_and_what_the_person_did_are_told(client: Client, stores: Stores) -> None:

@@ -13,10 +13,12 @@ from channels.registry import Tools
 from channels.standins.mail_relay import MailRelay
 from channels.standins.outbox import Taken
 from channels.standins.script import Fault, Phase
+from hub.domain.channels import EMAIL
 from hub.domain.errors import ConfigurationError, PermanentDeliveryError, TransientDeliveryError, UnknownDeliveryError
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
+from hub.service.clicks import ClickLinks
 from hub.service.mail_marks import Marks, read_return_path
 from hub.service.person_links import PersonLinks, Unsubscription
 from hub.service.signing import Signer
@@ -162,6 +164,20 @@ def part(mail: Taken, kind: str) -> str:
     body = mail.parsed().get_body((kind,))
     assert body is not None
     return str(body.get_content())
+
+
+async def test_the_link_of_a_mail_leads_by_way_of_the_hub(mail_relay: MailRelay) -> None:
+    signer = Signer("a secret of thirty-two bytes or more")
+    clicks = ClickLinks(signer, public_url="https://hub.example", shop_url="https://shop.example")
+    tools = Tools(_renderer, "https://shop.example", "en", clicks=clicks)
+    told = replace(notification(), link="/orders/A-1")
+    async with open_email(Smtp(url=mail_relay.url), tools, marking=Unmarked(), links=LINKS) as channel:
+        await channel.send(told, ZOE, address="zoe@example.com", committing=committing)
+    (mail,) = mail_relay.outbox.mails()
+    link = clicks.tracked(told, EMAIL)
+    assert link.startswith("https://hub.example/c/")
+    assert f'href="{link}"' in part(mail, "html")
+    assert link in part(mail, "plain")
 
 
 async def test_a_marketing_mail_is_unsubscribed_from_with_one_click(mail_relay: MailRelay) -> None:

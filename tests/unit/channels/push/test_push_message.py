@@ -29,11 +29,17 @@ TEXT = PushText("Title", "Body")
 
 def pushed(text: PushText = TEXT, *, link: str = "https://shop.example/", **changes: object) -> PushMessage:
     notification = msgspec.structs.replace(NOTIFICATION, **changes)
-    return build(notification, text, devices=(PHONE,), link=link, badge=3, now_ms=NOW_MS)
+    return build(notification, text, devices=(PHONE,), link=link, browser_link=link, badge=3, now_ms=NOW_MS)
 
 
 def test_the_data_lets_the_app_acknowledge_and_open_it() -> None:
     assert pushed().data == {"notification_id": "n-1", "category": "orders", "link": "https://shop.example/"}
+
+
+def test_a_browser_opens_another_link_than_an_app() -> None:
+    direct, tracked = "https://shop.example/", "https://hub.example/c/token"
+    message = build(NOTIFICATION, TEXT, devices=(PHONE,), link=direct, browser_link=tracked, badge=3, now_ms=NOW_MS)
+    assert (message.link, message.data["link"]) == (tracked, direct)
 
 
 def test_it_lives_as_long_as_the_notification() -> None:
