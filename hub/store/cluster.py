@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -33,6 +33,10 @@ from hub.store.single import MAX_CONNECTIONS, TIMEOUT_S, open_pool
 _ROUNDS = 5
 """How often commands are sent on to where they belong now."""
 _LOOK_TIMEOUT_S = 2.0
+_STRAGGLERS_S = 0.5
+"""Who has not answered by then is not waited for, if another one has."""
+_SUSPICIOUS_S = 1.0
+"""A server that takes longer may have stopped for good, without a word: so we look who leads, again and again."""
 _ASKED_MAX = 6
 """Servers asked at a look: the one that knows most is believed."""
 _MIGRATION_TRIES = 100
@@ -126,10 +130,23 @@ class ClusterServer:
         return failure
 
     async def _trip(self, url: str, commands: Sequence[Command]) -> list[Any] | _Lost:
+        patience = _Patience(lambda: self._still_leads(url))
         try:
-            return await self._pool(url).exchange(commands)
+            async with patience.limit:
+                return await self._pool(url).exchange(commands)
+        except TimeoutError:
+            return _Lost(RedisTimeoutError("another server has taken over"))
         except (RedisConnectionError, RedisTimeoutError) as error:
             return _Lost(error)
+        finally:
+            patience.end()
+
+    def _still_leads(self, url: str) -> bool:
+        """Say whether a server that makes somebody wait has not been replaced as far as we know, and look again."""
+        if self._view is not None and url not in self._view.routes.urls:
+            return False
+        self._begin_look()
+        return True
 
     def _same_owners(
         self, commands: Sequence[Command], indexes: Iterable[int], replies: Sequence[Any], before: Routes
@@ -230,10 +247,13 @@ class ClusterServer:
 
     async def _look(self) -> ClusterView:
         """Ask some servers who has what; who asks meanwhile gets the same answer. Raises RedisConnectionError."""
+        return await asyncio.shield(self._begin_look())
+
+    def _begin_look(self) -> asyncio.Task[ClusterView]:
         if self._looking is None:
             self._looking = asyncio.create_task(self._ask_servers(), name="redis-cluster-look")
             self._looking.add_done_callback(self._looked)
-        return await asyncio.shield(self._looking)
+        return self._looking
 
     def _looked(self, task: asyncio.Task[ClusterView]) -> None:
         self._looking = None
@@ -246,13 +266,15 @@ class ClusterServer:
         urls = random.sample(known, min(len(known), _ASKED_MAX))
         urls += [url for url in self._seeds if url not in urls][: _ASKED_MAX if not known else 1]
         asked = [asyncio.create_task(self._view_from(url)) for url in urls]
-        done, pending = await asyncio.wait(asked, timeout=_LOOK_TIMEOUT_S)
+        done, pending = await asyncio.wait(asked, timeout=_STRAGGLERS_S)
+        if pending and all(task.exception() for task in done):
+            done, pending = await asyncio.wait(asked, timeout=_LOOK_TIMEOUT_S - _STRAGGLERS_S)
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        views = [task.result() for task in done if not task.cancelled() and task.exception() is None]
+        views = [task.result() for task in done if task.exception() is None]
         if not views:
-            reasons = {str(task.exception()) for task in done if not task.cancelled()} or {"none answers in time"}
+            reasons = {str(task.exception()) for task in done} or {"none answers in time"}
             raise RedisConnectionError(f"no server of the cluster can be asked: {'; '.join(sorted(reasons))}")
         view = max(views, key=lambda view: (view.epoch, view.covered))
         if view != self._view:
@@ -273,10 +295,9 @@ class ClusterServer:
 
     async def _adopt(self, view: ClusterView) -> None:
         self._view = view
-        gone = self._pools.keys() - view.routes.urls - self._seeds.keys()
-        for url in gone:
-            # Whoever still waits for this server finds the connection closed and asks elsewhere.
-            await self._pools.pop(url).disconnect()
+        for url in self._pools.keys() - view.routes.urls:
+            # Whoever still waits for this server asks elsewhere.
+            await self._pools.pop(url).give_up()
 
     def _pool(self, url: str) -> Pool:
         pool = self._pools.get(url)
@@ -292,6 +313,27 @@ class ClusterServer:
             self._looking.cancel()
         for pool in self._pools.values():
             await pool.aclose()
+
+
+class _Patience:
+    """How long a wait may take: as long as it makes sense, asked every second once it has become long."""
+
+    __slots__ = ("_makes_sense", "_next", "limit")
+
+    def __init__(self, makes_sense: Callable[[], bool]) -> None:
+        self._makes_sense = makes_sense
+        self.limit = asyncio.timeout(None)
+        self._next = asyncio.get_running_loop().call_later(_SUSPICIOUS_S, self._ask)
+
+    def _ask(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._makes_sense():
+            self._next = loop.call_later(_SUSPICIOUS_S, self._ask)
+        else:
+            self.limit.reschedule(loop.time())
+
+    def end(self) -> None:
+        self._next.cancel()
 
 
 class _Lost(RedisError):

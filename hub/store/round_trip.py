@@ -58,6 +58,14 @@ class Pool(BlockingConnectionPool):
         self._traveller: asyncio.Task[None] | None = None
         self._alone = 0
 
+    async def give_up(self) -> None:
+        """Close all connections. Who waits for a connection or for replies may go on waiting, until it is cancelled."""
+        if self._traveller is not None:
+            self._traveller.cancel()
+        while self._asked:
+            _fail([self._asked.popleft()], RedisConnectionError("the server has been given up"))
+        await self.disconnect()
+
     async def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands and return their replies in order, error replies as exceptions among them.
 

@@ -226,6 +226,17 @@ def _takes_all(server: RedisServer) -> bool:
     return "cluster_state:ok" in info and f"cluster_slots_ok:{SLOTS}" in info
 
 
+async def test_who_waits_for_a_frozen_master_is_answered_by_the_one_that_takes_over(tmp_path: Path) -> None:
+    with running(RedisCluster(tmp_path, replicas=1)) as own:
+        async with aclosing(ClusterServer(redis_address(own.url), timeout_s=100.0)) as server:
+            assert await server.exchange([("SET", "order", "placed")]) == [b"OK"]
+            await asyncio.to_thread(own.master_of(slot_of(b"order")).pause)
+            async with asyncio.timeout(50):
+                answers = await asyncio.gather(*(server.exchange([("SET", "order", "packed")]) for _ in range(5)))
+                assert answers == [[b"OK"]] * 5
+                assert await server.exchange([("GET", "order")]) == [b"packed"]
+
+
 async def test_the_generation_stays_while_only_slots_move(cluster: ClusterServer, own_cluster: RedisCluster) -> None:
     generation = await generation_of(cluster)
     migration = Migration(own_cluster, Topic("order:moves"))
