@@ -33,14 +33,14 @@ _CLOCK = pytest.StashKey[threading.Timer]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the name of its folder (`pytest -m unit` is `pytest tests/unit`); run them in our order."""
     for item in items:
-        folder = _folder_of(item)
+        folder = _folder_of(item.path)
         if folder:
             item.add_marker(folder)
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.obj = _ending(item.obj, _limit_s(item))
         else:
             item.add_marker(pytest.mark.timeout(_limit_s(item), method="signal"), append=False)
-    items.sort(key=lambda item: _FOLDERS.index(_folder_of(item) or "unit"))
+    items.sort(key=lambda item: _FOLDERS.index(_folder_of(item.path) or "unit"))
 
 
 def _limit_s(item: pytest.Item) -> float:
@@ -91,9 +91,10 @@ def _give_up(item: pytest.Item, report: pytest.TestReport) -> None:
     os._exit(1)
 
 
-def _folder_of(item: pytest.Item) -> str:
-    """Return the test's folder below tests/, empty where it has none of ours."""
-    folder = item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
+@functools.cache
+def _folder_of(path: Path) -> str:
+    """Return a test's folder below tests/, empty where it has none of ours."""
+    folder = path.relative_to(_TESTS).parts[0] if path.is_relative_to(_TESTS) else ""
     return folder if folder in _FOLDERS else ""
 
 

@@ -1,6 +1,5 @@
-import json
 from html.parser import HTMLParser
-from pathlib import Path
+from itertools import product
 
 import pytest
 
@@ -36,32 +35,30 @@ def test_every_template_is_there_in_every_locale() -> None:
     assert Catalog().locales() == LOCALES
 
 
-@pytest.mark.parametrize("locale", LOCALES)
-@pytest.mark.parametrize("channel", CHANNEL_FILES)
 @pytest.mark.parametrize("template", Catalog().templates())
-def test_it_renders(template: str, channel: str, locale: str) -> None:
-    text = render(_renderer, template, channel=channel, locale=locale)
-    assert all(
-        value.strip() and "None" not in value for value in map(str, (getattr(text, f) for f in text.__struct_fields__))
-    )
+def test_it_renders(template: str) -> None:
+    for channel, locale in product(CHANNEL_FILES, LOCALES):
+        text = render(_renderer, template, channel=channel, locale=locale)
+        values = [str(getattr(text, field)) for field in text.__struct_fields__]
+        assert all(value.strip() and "None" not in value for value in values), (channel, locale)
 
 
 def test_nothing_is_wrong_with_the_built_in_templates() -> None:
     assert check(_renderer) == []
 
 
-@pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("template", Catalog().templates())
-def test_a_mails_html_is_whole_and_leads_to_the_shop(template: str, locale: str) -> None:
-    text = render(_renderer, template, channel="email", locale=locale)
-    assert isinstance(text, EmailText)
-    parser = _Balanced()
-    parser.feed(text.html)
-    assert parser.open == []
-    assert f'lang="{locale}"' in text.html
-    assert "https://shop.example/orders/A-1001" in text.html
-    assert "https://shop.example/orders/A-1001" in text.text
-    assert "<p>" not in text.html
+def test_a_mails_html_is_whole_and_leads_to_the_shop(template: str) -> None:
+    for locale in LOCALES:
+        text = render(_renderer, template, channel="email", locale=locale)
+        assert isinstance(text, EmailText)
+        parser = _Balanced()
+        parser.feed(text.html)
+        assert parser.open == []
+        assert f'lang="{locale}"' in text.html
+        assert "https://shop.example/orders/A-1001" in text.html
+        assert "https://shop.example/orders/A-1001" in text.text
+        assert "<p>" not in text.html
 
 
 @pytest.mark.parametrize("template", Catalog().templates())
@@ -71,53 +68,60 @@ def test_locales_say_different_things(template: str) -> None:
         assert len(titles) == len(LOCALES)
 
 
-def test_a_check_finds_a_missing_locale_and_a_wrong_variable(tmp_path: Path) -> None:
-    own = tmp_path / "de" / "mine"
-    own.mkdir(parents=True)
-    (own / "inbox.txt").write_text("Titel\n{{ typo }}")
-    (tmp_path / "samples.toml").write_text("[mine]\norder_id = " + json.dumps("A-1"))
-    found = {str(finding) for finding in check(Renderer(override=tmp_path))}
-    assert any("'typo' is undefined" in problem for problem in found)
-    assert any(problem.startswith("en/mine: inbox.txt must be there") for problem in found)
-
-
-def test_a_check_finds_a_link_where_the_channel_has_none(tmp_path: Path) -> None:
-    (tmp_path / "en" / "message").mkdir(parents=True)
-    (tmp_path / "en" / "message" / "inbox.txt").write_text("{{ title }}\n{{ body }} {{ link }}")
-    found = {str(finding) for finding in check(Renderer(override=tmp_path))}
-    assert "en/message/inbox.txt: 'link' is undefined for inbox" in found
-
-
-def test_a_check_finds_a_text_message_of_too_many_segments(tmp_path: Path) -> None:
-    (tmp_path / "en" / "message").mkdir(parents=True)
-    (tmp_path / "en" / "message" / "sms.txt").write_text("a" * 161)
-    renderer = Renderer(override=tmp_path)
-    found = [str(finding) for finding in check(renderer, sms_segments=1) if finding.file == "en/message"]
-    assert found == ["en/message: sms: takes 2 segments (GSM 7-bit), 1 is the most"]
-    assert check(renderer, sms_segments=3) == []
-
-
-def test_a_check_finds_a_broken_link_in_a_mail(tmp_path: Path) -> None:
-    (tmp_path / "en" / "message").mkdir(parents=True)
-    (tmp_path / "en" / "message" / "email.html").write_text('<p>{{ title }}</p><a href="http://shop.example">x</a>')
-    assert [str(finding) for finding in check(Renderer(override=tmp_path))] == [
-        "en/message/email.html: the link http://shop.example is neither {{ link }} nor an https URL"
-    ]
-
-
-def test_a_check_finds_the_words_a_language_lacks_but_not_the_plurals_it_does_not_have(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What a check finds, by file, where every kind of mistake has been made. One check: it renders every template."""
     words = Catalog().words("en").keys() - {"hello", "others_one"}
-    (tmp_path / "ja" / "message").mkdir(parents=True)
-    (tmp_path / "ja" / "message" / "inbox.txt").write_text("{{ title }}\n{{ body }}")
-    (tmp_path / "ja" / "words.toml").write_text("".join(f'{word} = "語"\n' for word in words))
-    found = [finding.problem for finding in check(Renderer(override=tmp_path)) if finding.file == "ja/words.toml"]
-    assert found == ["hello must be there, or texts mix languages"]
+    mistakes = {
+        "de/mine/inbox.txt": "Titel\n{{ typo }}",
+        "samples.toml": '[mine]\norder_id = "A-1"',
+        "en/message/inbox.txt": "{{ title }}\n{{ body }} {{ link }}",
+        "en/message/sms.txt": "a" * 307,
+        "de/message/sms.txt": "a" * 306,
+        "en/message/email.html": '<p>{{ title }}</p><a href="http://shop.example">x</a>',
+        "ja/message/inbox.txt": "{{ title }}\n{{ body }}",
+        "ja/words.toml": "".join(f'{word} = "語"\n' for word in words),
+        "en/untried/inbox.txt": "Title\nBody",
+    }
+    folder = tmp_path_factory.mktemp("own")
+    for name, text in mistakes.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    problems: dict[str, list[str]] = {}
+    for finding in check(Renderer(override=folder), sms_segments=2):
+        problems.setdefault(finding.file, []).append(finding.problem)
+    return problems
 
 
-def test_a_check_asks_for_a_sample(tmp_path: Path) -> None:
-    (tmp_path / "en" / "mine").mkdir(parents=True)
-    (tmp_path / "en" / "mine" / "inbox.txt").write_text("Title\nBody")
-    assert [finding.file for finding in check(Renderer(override=tmp_path))] == ["mine"]
+def test_a_check_finds_a_wrong_variable(found: dict[str, list[str]]) -> None:
+    assert found["de/mine/inbox.txt"][0] == "'typo' is undefined for inbox"
+
+
+def test_a_check_finds_a_missing_locale(found: dict[str, list[str]]) -> None:
+    assert any(problem.startswith("inbox.txt must be there") for problem in found["en/mine"])
+
+
+def test_a_check_finds_a_link_where_the_channel_has_none(found: dict[str, list[str]]) -> None:
+    assert "'link' is undefined for inbox" in found["en/message/inbox.txt"]
+
+
+def test_a_check_finds_a_text_message_of_too_many_segments(found: dict[str, list[str]]) -> None:
+    assert found["en/message"] == ["sms: takes 3 segments (GSM 7-bit), 2 is the most"]
+    assert "de/message" not in found
+
+
+def test_a_check_finds_a_broken_link_in_a_mail(found: dict[str, list[str]]) -> None:
+    assert found["en/message/email.html"] == ["the link http://shop.example is neither {{ link }} nor an https URL"]
+
+
+def test_a_check_finds_the_words_a_language_lacks_but_not_the_plurals_it_does_not_have(
+    found: dict[str, list[str]],
+) -> None:
+    assert found["ja/words.toml"] == ["hello must be there, or texts mix languages"]
+
+
+def test_a_check_asks_for_a_sample(found: dict[str, list[str]]) -> None:
+    assert found["untried"] == ["there is no sample for it; add a table of its name to samples.toml"]
 
 
 def test_an_unknown_channel_is_an_error() -> None:

@@ -32,12 +32,12 @@ def items(tmp_path: Path) -> Callable[[int], str]:
     return lambda n: renderer.inbox("mine", "ar", "UTC", {"n": n}).title
 
 
-@pytest.mark.parametrize("locale", ["ar", "ar-EG", "ar_SA"])
 @pytest.mark.parametrize("template", Catalog().templates())
-def test_an_arabic_mail_runs_from_right_to_left(template: str, locale: str) -> None:
-    text = render(_renderer, template, channel="email", locale=locale)
-    assert isinstance(text, EmailText)
-    assert '<html lang="ar" dir="rtl">' in text.html
+def test_an_arabic_mail_runs_from_right_to_left(template: str) -> None:
+    for locale in ("ar", "ar-EG", "ar_SA"):
+        text = render(_renderer, template, channel="email", locale=locale)
+        assert isinstance(text, EmailText)
+        assert '<html lang="ar" dir="rtl">' in text.html
 
 
 def test_a_total_stands_at_the_far_end_of_its_line() -> None:
@@ -49,11 +49,11 @@ def test_a_total_stands_at_the_far_end_of_its_line() -> None:
 
 
 @pytest.mark.parametrize("template", [name for name in Catalog().templates() if name != "message"])
-@pytest.mark.parametrize("channel", ["inbox", "push", "sms"])
-def test_an_arabic_text_begins_with_arabic_so_that_phones_turn_it_round(template: str, channel: str) -> None:
-    text = render(_renderer, template, channel=channel, locale="ar")
-    first = next(each for each in str(getattr(text, "title", getattr(text, "body", ""))) if each.isalpha())
-    assert ARABIC_LETTER.match(first)
+def test_an_arabic_text_begins_with_arabic_so_that_phones_turn_it_round(template: str) -> None:
+    for channel in ("inbox", "push", "sms"):
+        text = render(_renderer, template, channel=channel, locale="ar")
+        first = next(each for each in str(getattr(text, "title", getattr(text, "body", ""))) if each.isalpha())
+        assert ARABIC_LETTER.match(first), channel
 
 
 def test_values_keep_their_direction_to_themselves() -> None:
@@ -120,9 +120,9 @@ def test_dates_and_money_are_arabic() -> None:
     assert "\u200f1,234.50\u00a0€" in paid.body
 
 
-@pytest.mark.parametrize("days", range(9))
 @pytest.mark.parametrize("template", [name for name in Catalog().templates() if name != "message"])
-def test_an_arabic_text_message_takes_three_segments_at_most(template: str, days: int) -> None:
-    at = NOW_MS + days * DAY_MS
-    context = {**sample(_renderer, template), "eta": at, "delivered_at": at}
-    assert size(plain(_renderer.sms(template, "ar", "UTC", context).body)).segments <= 3
+def test_an_arabic_text_message_takes_three_segments_at_most_on_any_day(template: str) -> None:
+    for days in range(9):
+        at = NOW_MS + days * DAY_MS
+        context = {**sample(_renderer, template), "eta": at, "delivered_at": at}
+        assert size(plain(_renderer.sms(template, "ar", "UTC", context).body)).segments <= 3, days
