@@ -12,7 +12,7 @@ from hub.domain.errors import InputError
 
 T = TypeVar("T")
 
-_AT = re.compile(r" - at `(?:key in )?\$?(?P<path>[^`]*)`$")
+_AT = re.compile(r" - at (?:`key` in )?`\$?(?P<path>[^`]*)`$")
 _NAMED = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<name>[^`]*)`")
 BODY = "body"
 """What a complaint names where no field is to blame."""

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hub.api.app import build_app
 from hub.api.health import Health
-from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
+from hub.app import Stores, build_effects, build_ingest, build_preference_centre, build_renderer, open_stores
 from hub.domain.ids import Topic, UserId
 from hub.domain.permission import Action, Identity, Role
 from hub.service.access import Access
@@ -27,7 +27,7 @@ from hub.service.orders import Orders
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
 from hub.service.tokens import TokenVerifier, mint_token
-from hub.settings import Settings, Token
+from hub.settings import Settings, Smtp, Token
 
 Client = TestClient[web.Request, web.Application]
 TOKEN = Token(hmac_secret="a secret of thirty-two bytes or more")
@@ -58,12 +58,13 @@ async def stores(redis_url: str, key_prefix: str) -> AsyncIterator[Stores]:
 
 @asynccontextmanager
 async def serving(stores: Stores) -> AsyncIterator[Client]:
-    settings = Settings()
+    settings = Settings(smtp=Smtp(url="smtp://127.0.0.1:25"))
     effects = build_effects(settings, stores, build_renderer(settings))
     services = (
         InboxService(stores.inbox),
         Orders(stores.documents),
         Events(build_ingest(settings, stores, effects)),
+        build_preference_centre(settings, stores),
         Notifications(effects, cancel_keys=stores.jobs.cancellations, templates={}),
     )
     operations = Operations(
@@ -187,3 +188,64 @@ async def test_a_batch_with_poison_in_it_is_written_around_it(client: Client, st
     results = (await answer.json())["results"]
     assert [result["status"] for result in results] == ["accepted", "rejected", "accepted"]
     assert len((await stores.dead_letters.list(cursor=None, limit=10)).letters) == 1
+
+
+async def prefer(client: Client, headers: dict[str, str], **change: Any) -> dict[str, Any]:
+    answer = await client.post("/v1/preferences", headers=headers, json=change)
+    assert answer.status == 200, await answer.text()
+    view: dict[str, Any] = await answer.json()
+    return view
+
+
+async def test_what_a_person_prefers_is_kept_and_shown_to_them_and_to_services(client: Client) -> None:
+    quiet = {"start": "22:00", "end": "07:00"}
+    await prefer(client, bearer("ada"), switches={"orders": {"email": False}}, quiet_hours=quiet)
+    view = await prefer(client, SERVICE, user="ada", consent={"email": {"granted": True, "wording": "v1"}})
+    assert view["version"] == 2
+    assert view["switches"] == {"orders": {"email": False}}
+    assert view["categories"]["orders"] == {"email": False}
+    assert view["categories"]["payments"] == {"email": True}
+    assert view["consent"]["email"]["wording"] == "v1"
+    assert view["in_force"] == {"quiet_hours": quiet, "time_zone": "UTC"}
+    assert await (await client.get("/v1/preferences", headers=bearer("ada"))).json() == view
+    assert await (await client.get("/v1/preferences?user=ada", headers=SERVICE)).json() == view
+
+
+async def test_null_takes_back_what_was_said(client: Client) -> None:
+    await prefer(client, bearer("ada"), switches={"orders": {"email": False}}, snoozed_until_ms=5)
+    view = await prefer(client, bearer("ada"), switches={"orders": {"email": None}}, snoozed_until_ms=None)
+    assert (view["switches"], view["snoozed_until_ms"]) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"switches": {"orders": {"pigeon": False}}}, "switches.orders.pigeon"),
+        ({"switches": {"Orders": {"email": False}}}, "switches"),
+        ({"switches": {"orders": {"E mail": False}}}, "switches[...]"),
+        ({"quiet_hours": {"start": "22:00", "end": "25:00"}}, "quiet_hours.end"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"moods": {}}, "moods"),
+    ],
+)
+async def test_preferences_of_a_bad_form_are_refused_by_name(
+    client: Client, change: dict[str, Any], field: str
+) -> None:
+    answer = await client.post("/v1/preferences", headers=bearer("ada"), json=change)
+    assert answer.status == 400
+    (problem,) = (await answer.json())["errors"]
+    assert problem["field"].startswith(field)
+
+
+async def test_nobody_reads_or_changes_the_preferences_of_somebody_else(client: Client) -> None:
+    assert (await client.get("/v1/preferences?user=ada", headers=bearer("ben"))).status == 403
+    assert (await client.post("/v1/preferences", headers=bearer("ben"), json={"user": "ada"})).status == 403
+
+
+async def test_an_erased_person_has_no_preferences(client: Client) -> None:
+    await prefer(client, bearer("ada"), switches={"orders": {"email": False}})
+    erased = {"specversion": "1.0", "id": "e", "source": "/shop", "type": "user.erased", "data": {"user_id": "ada"}}
+    await publish(client, erased)
+    view = await (await client.get("/v1/preferences", headers=bearer("ada"))).json()
+    assert (view["version"], view["switches"]) == (0, {})
+    assert (await client.post("/v1/preferences", headers=bearer("ada"), json={"snoozed_until_ms": 5})).status == 404
