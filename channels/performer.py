@@ -255,6 +255,7 @@ def _ruling(hand: InHand) -> Ruling | None:
         verdict=_VERDICTS[type(ruling)],
         reason=ruling.reason,
         until_ms=ruling.until_ms if isinstance(ruling, Hold) else None,
+        ends=isinstance(ruling, Drop) and ruling.ends,
     )
 
 

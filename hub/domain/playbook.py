@@ -154,6 +154,10 @@ class _Reader:
             self._note(
                 _Found(found.file, f"rules.{name}.digest", found.value), "leave it out: what is critical goes alone"
             )
+        if rule.digest_s is not None and rule.throttle is not None:
+            throttled = own["throttle"]
+            advice = "leave it out: what gathers in a digest goes out as one message"
+            self._note(_Found(throttled.file, f"rules.{name}.throttle", throttled.value), advice)
 
     def _take(self, into: dict[str, _Found], file: str, key: str, fields: object, allowed: tuple[str, ...]) -> None:
         if not isinstance(fields, dict):

@@ -61,7 +61,7 @@ class _Telling:
             yield from (self._attempt(attempt) for attempt in attempts)
             if any(attempt.outcome not in {*_UNDER_WAY, _SKIPPED} for attempt in attempts):
                 yield from (self._receipt(each) for each in self._record.receipts if each.channel == channel)
-            if not attempts and not any(ruling.verdict == "drop" for ruling in rulings):
+            if not attempts and not rulings:
                 yield self._waiting(channel, number, after_s)
 
     def person(self) -> Iterator[str]:
@@ -99,6 +99,7 @@ class _Telling:
 
     def _waiting(self, channel: Channel, number: int, after_s: float) -> str:
         ends = [each.detail for each in self._record.attempts if each.outcome == _SKIPPED and each.detail in _ENDS]
+        ends += [ruling.reason for ruling in self._record.decisions if ruling.ends]
         if ends or self._engaged_ms() is not None:
             return f"{channel} not sent: {self._skipped(ends[0] if ends else _SEEN)}"
         if number == 0:
@@ -116,11 +117,14 @@ class _Telling:
 
 
 def _ladder(about: About | None, record: Record) -> tuple[tuple[Channel, float], ...]:
-    """Return the steps, where nothing is known of them as far as something was noted of them."""
-    if about is not None:
-        return about.ladder
+    """Return the steps, where nothing is known of them as far as something was noted of them.
+
+    What was noted goes before the rule's own order: people may have another.
+    """
     noted = {ruling.step: ruling.channel for ruling in record.decisions}
     noted.update((attempt.step, attempt.channel) for attempt in record.attempts)
+    if about is not None:
+        return tuple((noted.get(number, channel), after_s) for number, (channel, after_s) in enumerate(about.ladder))
     unknown = Channel("a channel")
     return tuple((noted.get(number, unknown), 0.0) for number in range(max(noted, default=-1) + 1))
 

@@ -40,7 +40,8 @@ _log = logger(__name__)
 _RATE = Rate(count=600, window_s=60.0)
 _TRIES = 8
 """Of a change that others keep overtaking. More than eight at once on one person is no person."""
-SNOOZE_MAX_MS = 366 * 86_400_000
+SNOOZE_MAX_MS = 30 * 86_400_000
+"""A digest that is held back keeps for 31 days."""
 MAX_ORDER = 16
 
 User = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z")]
@@ -200,7 +201,7 @@ class PreferenceCentre:
         user = _whose(call.who, request.user)
         snoozed = request.snoozed_until_ms
         if isinstance(snoozed, int) and snoozed > call.now_ms + SNOOZE_MAX_MS:
-            raise InputError("snoozed_until_ms", "is more than 366 days away; switch categories off instead")
+            raise InputError("snoozed_until_ms", "is more than 30 days away; switch categories off instead")
         at = _instant(call.now_ms)
         source = "app" if user == call.who.user else call.who.user
         change = PreferenceChange(

@@ -73,8 +73,9 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 class Ruling(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the person's preferences, and the rules that protect people, said to one step of the ladder, and why.
 
-    `verdict` is `send`, `hold` or `drop`; `until_ms` says until when it is held. `number` counts the claims
-    of the step before it; `reason` is for a reader and holds no contact.
+    `verdict` is `send`, `hold` or `drop`; `until_ms` says until when it is held, `ends` that nothing is sent over the
+    channels that are left either. `number` counts the claims of the step before it; `reason` is for a reader and holds
+    no contact.
     """
 
     at_ms: int
@@ -84,6 +85,7 @@ class Ruling(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: str
     reason: str = ""
     until_ms: int | None = None
+    ends: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):

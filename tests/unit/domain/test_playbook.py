@@ -204,3 +204,9 @@ def test_a_ladder_must_not_expire_while_it_gathers() -> None:
     (mistake,) = mistakes('[rules.order-packed]\ndigest = "2d"')
     assert (mistake.file, mistake.key) == ("own.toml", "rules.order-packed.expires")
     assert mistake.advice.startswith("write more than the waits and digests of the ladder")
+
+
+def test_a_throttle_and_a_digest_do_not_go_together() -> None:
+    (mistake,) = mistakes(RULE + 'digest = "30m"\nthrottle = { count = 1, per = "1h" }')
+
+    assert mistake.key == "rules.my-rule.throttle"

@@ -81,6 +81,28 @@ def test_what_preferences_said_is_told_before_what_was_done() -> None:
     )
 
 
+def test_what_is_held_back_is_not_said_to_be_waiting_for_its_turn() -> None:
+    decisions = (Ruling(at(0), 0, 0, PUSH, "hold", "quiet hours", until_ms=at(3_600)),)
+    assert explained(record(decisions=decisions))[1] == "push at 12:00:00 held back until 13:00:00: quiet hours"
+
+
+def test_a_ruling_on_all_channels_is_the_reason_for_those_that_are_left() -> None:
+    decisions = (Ruling(at(0), 0, 0, PUSH, "drop", "too much marketing", ends=True),)
+    assert explained(record(decisions=decisions))[1:] == (
+        "push at 12:00:00 not allowed: too much marketing",
+        "email not sent: too much marketing",
+    )
+
+
+def test_the_steps_are_told_in_the_order_that_the_person_prefers() -> None:
+    attempts = (Attempt(at(1), 0, 0, EMAIL, "delivered"),)
+    receipts = (Receipt(EMAIL, "bounced", 9, at(2)),)
+    assert explained(record(attempts=attempts, receipts=receipts))[1:3] == (
+        "email at 12:00:01 delivered",
+        "email: its provider reported bounced at 12:00:02",
+    )
+
+
 def test_what_a_provider_reported_later_follows_its_step() -> None:
     ladder = ((SMS, 0.0),)
     attempts = (Attempt(at(1), 0, 0, SMS, "delivered", "SM1"),)
