@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         role.set_defaults(run=f"hub.cli.roles:{name}")
     _add_config(commands)
     _add_credentials(commands)
+    _add_channels(commands)
     _add_dead_letters(commands)
     _add_playbook(commands)
     _add_suppressions(commands)
@@ -62,6 +63,16 @@ def _add_credentials(commands: _Commands[argparse.ArgumentParser]) -> None:
     api_key.add_argument("--name", required=True, help="the service")
     api_key.add_argument("--scope", action="append", default=[], help="an operation it may call; none: all of them")
     api_key.set_defaults(run="hub.cli.credentials:api_key")
+
+
+def _add_channels(commands: _Commands[argparse.ArgumentParser]) -> None:
+    actions = _group(commands, "channels", "try the channels that are configured")
+    test = actions.add_parser("test", help="send a test message and say what each provider made of it")
+    test.add_argument("channel", choices=["push", "sms", "email"])
+    test.add_argument("--to", required=True, help="a mailbox, a number in E.164, or an app's registration")
+    test.add_argument("--kind", choices=["token", "fid"], default="token", help="what a registration is")
+    test.add_argument("--all", action="store_true", help="ask every provider, not only until one has taken it")
+    test.set_defaults(run="hub.cli.channels:test")
 
 
 def _add_dead_letters(commands: _Commands[argparse.ArgumentParser]) -> None:
