@@ -23,6 +23,7 @@ from hub.service.preferences import PreferenceCentre
 from hub.service.signing import Signer
 from hub.settings import Settings
 from hub.store.allowances import Allowances
+from hub.store.bulks import Bulks
 from hub.store.clock import unix_ms
 from hub.store.connection import generation_of
 from hub.store.dead_letters import DeadLetters
@@ -43,6 +44,7 @@ from hub.store.queue_view import QueueView
 from hub.store.records import Records
 from hub.store.return_paths import ReturnPaths
 from hub.store.scripts import Scripts
+from hub.store.segments import Segments
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
@@ -68,6 +70,8 @@ class Stores:
     inbox: Inbox
     jobs: Jobs
     digests: Digests
+    bulks: Bulks
+    segments: Segments
     records: Records
     parked: Parked
     dead_letters: DeadLetters
@@ -121,6 +125,8 @@ def stores_on(server: Server, settings: Settings) -> Stores:
             dedupe_window_s=dedupe_window_s,
         ),
         digests=Digests(scripts, keys, dead_letters, shards=settings.delivery.shards, dedupe_window_s=dedupe_window_s),
+        bulks=Bulks(server, scripts, keys),
+        segments=Segments(server, scripts, keys),
         records=records,
         parked=Parked(server, scripts, keys),
         dead_letters=dead_letters,

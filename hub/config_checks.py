@@ -71,6 +71,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "gateway.pong_timeout_s": (0.1, 3_600.0),
     "gateway.drain_s": (0.0, 3_600.0),
     "gateway.position_check_s": (0.1, 3_600.0),
+    "delivery.bulk_per_second": (1.0, 100_000.0),
     "delivery.backoff_first_s": (0.01, 3_600.0),
     "delivery.backoff_max_s": (0.01, 86_400.0),
     "preferences.marketing_per_day": (0, 1_000),

@@ -226,6 +226,8 @@ class Delivery(_Section, frozen=True):
     max_attempts: int = 8
     backoff_first_s: float = 2.0
     backoff_max_s: float = 600.0
+    bulk_per_second: float = 500.0
+    """People whom each worker reaches in a second with what goes to many: inbox entries and jobs for the channels."""
 
 
 class Preferences(_Section, frozen=True):

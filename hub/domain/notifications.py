@@ -63,6 +63,8 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     throttle: Throttle | None = None
     digest_s: int = 0
     """For how long a step gathers with others of its category and channel into one message; 0: it goes alone."""
+    bulk: str = ""
+    """The bulk that it belongs to; empty: none."""
 
 
 class InboxEntry(msgspec.Struct, frozen=True, omit_defaults=True):

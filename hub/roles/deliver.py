@@ -15,6 +15,7 @@ from channels.mishaps import Mishaps
 from channels.push.opening import open_push
 from channels.registry import Tools, open_registered
 from channels.reporting import reporting
+from channels.runner import Runner
 from channels.sms.channel import SmsChannel
 from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
@@ -38,6 +39,8 @@ from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
 from hub.roles.listening import cannot_listen
 from hub.roles.state import redis_of
+from hub.service.bulk_expansion import BulkExpansion
+from hub.service.effects import Effects
 from hub.service.mail_marks import Marks
 from hub.service.sms_receipts import receipt_name
 from hub.settings import Settings
@@ -66,30 +69,55 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
             clock=unix_ms,
         ),
     ):
-        runner = delivery_runner(
-            settings.delivery,
-            channels=channels,
-            jobs=stores.jobs,
-            digests=stores.digests,
-            tools=_tools(settings),
-            appearances=build_effects(settings, stores, build_renderer(settings)),
-            entries=stores.inbox,
-            people=stores.documents,
-            preferences=stores.preferences,
-            allowances=stores.allowances,
-            records=stores.records,
-            suppressions=stores.suppressions,
-            mishaps=mishaps,
-            house=build_house_rules(settings),
-        )
+        effects = build_effects(settings, stores, build_renderer(settings))
+        runner = build_runner(settings, stores, channels, effects=effects, mishaps=mishaps)
+        bulks = build_expansion(settings, stores, effects)
         _log.info("delivering", channels=sorted(channels))
-        running = asyncio.create_task(runner.run(stopping))
-        stop = asyncio.ensure_future(stopping.wait())
-        await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        health.drain()
-        await running
+        async with asyncio.TaskGroup() as work:
+            work.create_task(runner.run(stopping))
+            work.create_task(bulks.run(stopping))
+            await stopping.wait()
+            health.drain()
     return 0
+
+
+def build_runner(
+    settings: Settings,
+    stores: Stores,
+    channels: Mapping[Channel, DeliveryChannel],
+    *,
+    effects: Effects,
+    mishaps: Mishaps | None = None,
+) -> Runner:
+    """Return what runs due jobs over `channels`."""
+    return delivery_runner(
+        settings.delivery,
+        channels=channels,
+        jobs=stores.jobs,
+        digests=stores.digests,
+        tools=_tools(settings),
+        appearances=effects,
+        entries=stores.inbox,
+        people=stores.documents,
+        preferences=stores.preferences,
+        allowances=stores.allowances,
+        records=stores.records,
+        suppressions=stores.suppressions,
+        mishaps=mishaps,
+        house=build_house_rules(settings),
+    )
+
+
+def build_expansion(settings: Settings, stores: Stores, effects: Effects) -> BulkExpansion:
+    """Return what works bulks off."""
+    return BulkExpansion(
+        stores.bulks,
+        stores.segments,
+        sender=effects,
+        jobs=stores.jobs,
+        per_second=settings.delivery.bulk_per_second,
+        clock=unix_ms,
+    )
 
 
 @asynccontextmanager

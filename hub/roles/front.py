@@ -15,6 +15,7 @@ from hub.service.access import Access
 from hub.service.api_keys import ApiKeys
 from hub.service.attendance import Attendances
 from hub.service.authentication import Authenticator
+from hub.service.bulk_sending import BulkSending
 from hub.service.calls import Operations
 from hub.service.devices import DeviceRegistry
 from hub.service.effects import Effects
@@ -37,6 +38,7 @@ from hub.service.rate import RateLimiter
 from hub.service.records import NotificationRecords
 from hub.service.repeats import StoredRepeats
 from hub.service.rpc import Rpc
+from hub.service.segments import SegmentService
 from hub.service.service_topics import ServiceTopics
 from hub.service.suppression_list import SuppressionList
 from hub.service.tokens import Keys, TokenVerifier
@@ -126,6 +128,14 @@ def build_front(
             link_hosts=settings.click_hosts,
         ),
         NotificationRecords(stores.records, stores.inbox),
+        BulkSending(
+            stores.bulks,
+            stores.bulks.outcomes,
+            stores.segments,
+            templates=templates_for_services(renderer),
+            channels=known_channels(settings),
+        ),
+        SegmentService(stores.segments),
         Publishing(stores.topics, for_services),
         Histories(stores.topics, for_services),
         Attendances(stores.presence, for_services),

@@ -92,9 +92,12 @@ class Effects:
 
         Raises InputError where one cannot be rendered; the others are sent nevertheless.
         """
+        return _sendings(await self.notify_each(notifications))
+
+    async def notify_each(self, notifications: Sequence[Notification]) -> list[Sending | TemplateError]:
+        """As `notify`, with the error of each that cannot be rendered in its place."""
         prepared = await self._prepare(notifications, {})
-        results = self._settle(prepared, await self._scripts.run_mixed(self._runs_of(prepared)))
-        return _sendings(results)
+        return self._settle(prepared, await self._scripts.run_mixed(self._runs_of(prepared)))
 
     async def postpone(self, notifications: Sequence[Notification]) -> list[Sending]:
         """Schedule the appearance of notifications at their `created_ms`; return what became of each.

@@ -166,7 +166,7 @@ class Notifications:
             template=template,
             context=context,
             created_ms=at_ms,
-            ladder=self._ladder(request.ladder),
+            ladder=ladder_of(request.ladder, channels=self._channels),
             expires_ms=None if request.expires_in_s is None else at_ms + request.expires_in_s * 1_000,
             collapse_key=request.collapse_key,
             link=self._link(request.link),
@@ -232,7 +232,8 @@ class Notifications:
         if request.title is not None or request.body is not None:
             field = "title" if request.title is not None else "body"
             raise InputError(field, "cannot be given together with a template")
-        self._check_template(request)
+        needed = needed_by(request.template, self._templates)
+        check_context(request.context, needed=needed, template=request.template)
         return TemplateName(request.template), request.context
 
     def _link(self, link: str | None) -> str | None:
@@ -240,23 +241,32 @@ class Notifications:
             return link
         raise InputError("link", "leads to a host that is not among click_hosts; give a path within the shop")
 
-    def _ladder(self, steps: Sequence[SendStep]) -> tuple[Step, ...]:
-        for index, step in enumerate(steps):
-            field = f"ladder[{index}].channel"
-            if step.channel == INBOX:
-                raise InputError(field, "the inbox is always first; name the channels after it")
-            if step.channel not in self._channels:
-                raise InputError(field, f"must be one of {', '.join(self._channels)}")
-        return tuple(Step(step.channel, step.after_s) for step in steps)
 
-    def _check_template(self, request: SendNotification) -> None:
-        needed = self._templates.get(request.template or "")
-        if needed is None:
-            raise InputError("template", f"there is no template {request.template}")
-        if absent := sorted(needed - request.context.keys()):
-            raise InputError(f"context.{absent[0]}", f"is missing; the template {request.template} shows it")
-        if len(msgspec.json.encode(request.context)) > MAX_CONTEXT_BYTES:
-            raise InputError("context", f"is above {MAX_CONTEXT_BYTES} bytes of JSON")
+def ladder_of(steps: Sequence[SendStep], *, channels: Sequence[Channel]) -> tuple[Step, ...]:
+    """Return the ladder that a service asks for. Raises InputError for a channel that is none of `channels`."""
+    for index, step in enumerate(steps):
+        field = f"ladder[{index}].channel"
+        if step.channel == INBOX:
+            raise InputError(field, "the inbox is always first; name the channels after it")
+        if step.channel not in channels:
+            raise InputError(field, f"must be one of {', '.join(channels)}")
+    return tuple(Step(step.channel, step.after_s) for step in steps)
+
+
+def needed_by(template: str, templates: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return which fields a template must be given. Raises InputError where there is no such template."""
+    needed = templates.get(template)
+    if needed is None:
+        raise InputError("template", f"there is no template {template}")
+    return needed
+
+
+def check_context(context: Mapping[str, Any], *, needed: frozenset[str], template: str) -> None:
+    """Raise InputError for a context that lacks what a template shows, or is too large."""
+    if not needed <= context.keys():
+        raise InputError(f"context.{min(needed - context.keys())}", f"is missing; the template {template} shows it")
+    if len(msgspec.json.encode(context)) > MAX_CONTEXT_BYTES:
+        raise InputError("context", f"is above {MAX_CONTEXT_BYTES} bytes of JSON")
 
 
 def _id(call: Call, request: SendNotification) -> NotificationId:

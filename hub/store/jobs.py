@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from hub.domain.bulks import BulkId, outcome_of
 from hub.domain.ids import JobId
 from hub.domain.notifications import Job, Lane, Notification
 from hub.store.cancellations import Cancellations
@@ -20,6 +21,7 @@ from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.keys import Keys, shard_of
+from hub.store.outcomes_of_bulks import BulkOutcomes
 from hub.store.records import Attempt, Records, Ruling
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Script, Scripts, load_script
@@ -89,6 +91,7 @@ class Jobs:
         self._clock = clock
         self._first_shard = 0
         self.cancellations = Cancellations(server, scripts, keys, shards=shards, clock=clock)
+        self._bulk_outcomes = BulkOutcomes(server, scripts, keys)
 
     async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
         """Put jobs into the queue, in one round trip; False where one of that id is there, done or buried already."""
@@ -112,6 +115,12 @@ class Jobs:
         """Put a buried job back into the queue, with no attempts behind it; False where it is there already."""
         (replies,) = await self._scripts.run_mixed([self._scheduling(self._shard(job), [job], again=True)])
         return bool(replies[0])
+
+    async def schedule_all_again(self, jobs: Sequence[Job]) -> None:
+        """As `schedule_again`, for many that are over, in one round trip."""
+        shares = self._shares_of(jobs)
+        runs = [self._scheduling(shard, [jobs[index] for index in share], again=True) for shard, share in shares]
+        await self._scripts.run_mixed(runs)
 
     def _shares_of(self, jobs: Sequence[Job]) -> Iterator[tuple[_Shard, list[int]]]:
         """Yield the places of the jobs that go into one shard, so few of them that nobody waits long for the script."""
@@ -198,10 +207,23 @@ class Jobs:
         """
         call = self._finishing(self._shard(claimed.job), claimed.job.id, claimed.token, followed_by, claimed.job)
         attempt = _attempt(claimed, self._clock(), outcome, provider_id=provider_id, detail=detail)
-        along = [*self.cancellations.tracking(followed_by), *(self._records.noting(*note) for note in notes)]
+        # What was ruled against has no outcome of its own.
+        ended = outcome or ("dropped" if ruling is not None else "")
+        along = [
+            *self.cancellations.tracking(followed_by),
+            *self._noting_bulk(claimed.job, ended, over=not followed_by),
+            *(self._records.noting(*note) for note in notes),
+        ]
         if ruling is not None:
             along.append(self._records.ruling(claimed.job.notification, ruling))
         return await self._run_noted(_FINISH, call, claimed, attempt, along)
+
+    def _noting_bulk(self, job: Job, outcome: str, *, over: bool) -> list[Run]:
+        """Return what notes the end of a step in its bulk, if it has one: along with the rest, and none of it."""
+        about = job.notification
+        if not about.bulk or not outcome:
+            return []
+        return [self._bulk_outcomes.noting(BulkId(about.bulk), about.user, outcome_of(outcome), over=over)]
 
     def _finishing(
         self, shard: _Shard, job_id: JobId, token: str, followed_by: Sequence[Job] = (), closed: Job | None = None
@@ -259,7 +281,8 @@ class Jobs:
         if await self._holds(shard, job_id, claimed.token):
             await self._put_aside(shard, job_id, _encode(claimed.job), reason)
         attempt = _attempt(claimed, self._clock(), "buried", detail=reason)
-        along = [self._records.noting(*note) for note in notes]
+        over = claimed.job.step + 1 == len(claimed.job.notification.ladder)
+        along = [*self._noting_bulk(claimed.job, "buried", over=over), *(self._records.noting(*note) for note in notes)]
         return await self._run_noted(_FINISH, finishing, claimed, attempt, along)
 
     async def _holds(self, shard: _Shard, job_id: JobId, token: str) -> bool:

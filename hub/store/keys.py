@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zlib import crc32
 
+from hub.domain.bulks import BulkId
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.devices import DeviceId
 from hub.domain.ids import EffectId, JobId, NotificationId, OrderId, Topic, UserId
@@ -29,6 +30,9 @@ _OTHER_TAGS = frozenset(
         "deliverers",
         "device",
         "velocity",
+        "bulk",
+        "bulks",
+        "segment",
         "suppressions",
         "suppressed",
         "mailed",
@@ -180,6 +184,24 @@ class Keys:
     def closed_digest(self, lane: Lane, shard: int, notification: NotificationId) -> str:
         """Hash with a TTL: what is in a digest that has been closed, until its message has gone out."""
         return self._tagged(f"due:{lane}:{shard}", f"digest:{notification}")
+
+    # Bulks and segments
+
+    def bulk(self, bulk: BulkId, part: str) -> str:
+        """One of the structures of a bulk: state, rows, outcomes, counts."""
+        return self._tagged(f"bulk:{bulk}", part)
+
+    def bulks_waiting(self) -> str:
+        """Sorted set: bulks that are not worked off, by the time at which somebody may go on with them."""
+        return self._tagged("bulks", "waiting")
+
+    def segment(self, name: str) -> str:
+        """Hash: the generation of a segment's members."""
+        return self._tagged(f"segment:{name}", "info")
+
+    def segment_members(self, name: str, generation: str) -> str:
+        """Sorted set: the members of a segment, since they were put there all at once."""
+        return self._tagged(f"segment:{name}", f"members:{generation}")
 
     # Operations
 

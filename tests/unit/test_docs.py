@@ -24,6 +24,7 @@ from hub.domain.topics import BUILT_IN, Namespace
 from hub.protocol import codes
 from hub.protocol.codes import CommandError, Disconnect
 from hub.service.attendance import Attendances
+from hub.service.bulk_sending import BulkSending
 from hub.service.devices import DeviceRegistry
 from hub.service.events import Events
 from hub.service.failures import FAILURES, Failure
@@ -41,6 +42,7 @@ from hub.service.people import PeoplesConnections
 from hub.service.preferences import PreferenceCentre
 from hub.service.publishing import Publishing
 from hub.service.records import NotificationRecords
+from hub.service.segments import SegmentService
 from hub.service.suppression_list import SuppressionList
 from hub.settings import ApiKey, Fcm, Settings, SmtpRelay, Twilio
 from hub.store.keys import Keys
@@ -243,9 +245,11 @@ ARGUMENTS: dict[str, Any] = {
             "caller",
             "worker",
             "bound",
+            "name",
+            "generation",
         )
     },
-    **dict.fromkeys(("order", "user", "device"), "ID"),
+    **dict.fromkeys(("order", "user", "device", "bulk"), "ID"),
     "aggregate": Aggregate(AggregateKind.ORDER, "ID"),
     "shard": "N",
     "window": 0,
@@ -253,6 +257,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 PARTS = {
     "inbox": "entries",
+    "bulk": "state",
     "jobs": "due",
     "dead_letters": "index",
     "presence": "expiry",
@@ -285,6 +290,8 @@ def operations() -> tuple[AnyOperation, ...]:
         PreferenceCentre(nobody, nobody, house=nobody, channels=(), categories=()),
         Notifications(nobody, cancel_keys=nobody, templates={}),
         NotificationRecords(nobody, nobody),
+        BulkSending(nobody, nobody, nobody, templates={}),
+        SegmentService(nobody),
         Publishing(nobody, nobody),
         Histories(nobody, nobody),
         Attendances(nobody, nobody),
