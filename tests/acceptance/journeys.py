@@ -30,6 +30,8 @@ ladder = []
 ladder = [{ channel = "email", after = "3s" }]
 [rules.order-cancelled]
 ladder = [{ channel = "email", after = "3s" }]
+[rules.shipment-out-for-delivery]
+ladder = []
 """
 _KINDS = ((0.8, (*_CALM, *_ROAD)), (0.1, _BUMPY), (0.1, _CANCELLED))
 _ANYWHERE = {"order.placed", "payment.authorized", "shipment.created"}
