@@ -47,8 +47,8 @@ from hub.protocol.wire import ClientInfo, Message
 _log = logger(__name__)
 CLOSE_TIMEOUT_S = 5.0
 """How long a client may take to hang up after it was told to."""
-_SLOW_TIMEOUT_S = 30.0
-"""How long a socket may stay full."""
+SLOW_TIMEOUT_S = 60.0
+"""How long a socket may stay full: a train in a tunnel, a tab that sleeps. It costs its buffer."""
 
 
 def _nowhere(_: bytes) -> None:
@@ -297,10 +297,10 @@ class Connection(asyncio.Protocol):
 
     def _while_full(self, now_s: float, since_s: float) -> None:
         # A ping would only wait behind the rest, and the answer is not read.
-        if now_s - since_s >= _SLOW_TIMEOUT_S:
+        if now_s - since_s >= SLOW_TIMEOUT_S:
             self.perform(self.session.close(codes.SLOW))
         else:
-            self._due_s = since_s + _SLOW_TIMEOUT_S
+            self._due_s = since_s + SLOW_TIMEOUT_S
             self._wake()
 
     def _heartbeat(self, now_s: float) -> float:

@@ -1,12 +1,16 @@
 import asyncio
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from deploy.local import RedisServer
-from hub.domain.ids import Topic
+from hub.domain.ids import Topic, UserId
+from hub.gateway.connection import SLOW_TIMEOUT_S
 from tests.integration.gateway.dialects import in_both_dialects
-from tests.integration.gateway.stage import Raw, Running, Start
+from tests.integration.gateway.stage import Raw, Running, Start, until
 from tests.services import running
 
 pytestmark = in_both_dialects
@@ -133,6 +137,50 @@ async def test_a_slow_reader_costs_its_buffer_and_misses_nothing(start: Start) -
                 await quick.publications(n)
         assert len(await quick.publications(200)) == 200
         assert [entry["offset"] for entry in await slow.publications(200)] == list(range(1, 201))
+
+
+async def test_who_reads_nothing_for_30_s_then_gets_all_of_5000_publications(start: Start) -> None:
+    worker = await start(write_buffer_bytes=4096, ping_interval_s=5.0)
+    async with worker.raw(max_queue=1) as slow, worker.user(f"bob@{worker.hands.in_s(28)}") as witness:
+        transport = await _fall_silent(worker, slow)
+        for first in range(0, 5_000, 250):
+            # 20 MB: several times what the kernel takes.
+            await worker.publish_many("tape:1", [f"{n:04}{'x' * 4_000}" for n in range(first, first + 250)])
+        await until(lambda: transport.get_write_buffer_size() > 4096)
+        worker.hands.forward(30)
+        # A token of 28 seconds has ended 2 seconds ago: the worker has seen the time pass.
+        assert await witness.closed() == (3005, "connection expired")
+        held_bytes, found = 0, list[Any]()
+        while len(found) < 5_000:
+            line = await slow.next()
+            if line:  # No ping.
+                found.append(line["push"]["pub"])
+            held_bytes = max(held_bytes, transport.get_write_buffer_size())
+    assert [(entry["offset"], int(entry["data"][:4])) for entry in found] == [(n + 1, n) for n in range(5_000)]
+    assert held_bytes < 1_000_000
+
+
+async def test_who_reads_nothing_for_a_minute_is_told_to_come_again(start: Start) -> None:
+    worker = await start(write_buffer_bytes=4096, ping_interval_s=5.0)
+    async with worker.raw(max_queue=1) as slow:
+        transport = await _fall_silent(worker, slow)
+        await worker.publish_many("tape:1", ["x" * 40_000] * 400)
+        await until(lambda: transport.get_write_buffer_size() > 4096)
+        worker.hands.forward(SLOW_TIMEOUT_S)
+        await until(lambda: worker.gateway._worker.people.count(UserId("ann")) == 0)
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await slow.next()
+        assert await slow.closed() == (3008, "slow")
+
+
+async def _fall_silent(worker: Running, client: Raw) -> asyncio.Transport:
+    """Subscribe to the tape and read no more. Return the server's side of the connection."""
+    await client.call(connect={"token": "ann"})
+    await client.call(subscribe={"channel": "tape:1"})
+    (connection,) = worker.gateway._worker.people.of(UserId("ann"))
+    assert connection._transport is not None
+    return connection._transport
 
 
 async def test_a_slow_reader_of_a_log_that_was_trimmed_subscribes_again(start: Start) -> None:
