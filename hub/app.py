@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hub.domain import playbook as playbooks
 from hub.domain.channels import BUILT_IN, EMAIL, PUSH, SMS, Channel
+from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.house_rules import Cap, HouseRules
 from hub.domain.quiet_hours import parse_quiet_hours
 from hub.domain.rules import Playbook
@@ -190,9 +191,17 @@ def build_preference_centre(settings: Settings, stores: Stores) -> PreferenceCen
 
 
 def build_renderer(settings: Settings) -> Renderer:
-    """Return the renderer of all texts, with the operator's own folder before the built-in one."""
+    """Return the renderer of all texts, with the operator's own folder before the built-in one.
+
+    Raises TemplateError, and ConfigurationError where the default locale has no texts.
+    """
     override = Path(settings.templates_dir) if settings.templates_dir else None
-    return Renderer(override=override, default_locale=settings.default_locale)
+    renderer = Renderer(override=override, default_locale=settings.default_locale)
+    known = renderer.catalog.locales()
+    if settings.default_locale not in known:
+        advice = f"has no texts; write one of {', '.join(known)}, or add its folder to templates_dir"
+        raise ConfigurationError([Mistake("doorbell.toml", "default_locale", settings.default_locale, advice)])
+    return renderer
 
 
 def build_signer(settings: Settings) -> Signer | None:

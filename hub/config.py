@@ -37,10 +37,18 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Return the settings from a file and the environment, which goes before the file.
+    """Return the settings as `read` finds them. Raises ConfigurationError with every mistake in them."""
+    settings, mistakes = read(path, environ)
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return settings
+
+
+def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Settings, list[Mistake]]:
+    """Return the settings from a file and the environment, which goes before the file, and every mistake in them.
 
     `path` None: the file named by DOORBELL_CONFIG, else `doorbell.toml` if the current folder has one.
-    Raises ConfigurationError with every mistake found.
+    What cannot be read has its default. Raises ConfigurationError where the file itself cannot be read.
     """
     named = path or (Path(environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in environ else None)
     file = named or Path(DEFAULT_FILE)
@@ -52,9 +60,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     reader.environment(environ)
     settings = _build(Settings, reader.merged)
     reader.mistakes.extend(check(settings, file=lambda key: reader.origin(key, str(file))))
-    if reader.mistakes:
-        raise ConfigurationError(reader.mistakes)
-    return settings
+    return settings, reader.mistakes
 
 
 def environment() -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, FunctionLoader
 from hub.domain.contexts import TEMPLATES, sample_context
 from templates import locales
 from templates.inlining import inlined
+from templates.texts import TemplateError
 
 BUILT_IN = Path(__file__).parent
 CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
@@ -94,13 +95,19 @@ class Catalog:
         merged: dict[str, Any] = {name: sample_context(event_type) for name, event_type in TEMPLATES.items()}
         for root in reversed(self._roots):
             merged.update(_read_toml(root / _SAMPLES))
-        return msgspec.convert(merged, dict[str, dict[str, Any]])
+        try:
+            return msgspec.convert(merged, dict[str, dict[str, Any]])
+        except msgspec.ValidationError as error:
+            raise TemplateError(_SAMPLES, f"every sample is a table: {error}") from error
 
     def _read_words(self, locale: str) -> dict[str, str]:
         merged: dict[str, Any] = {}
         for root in reversed(self._roots):
             merged.update(_read_toml(root / locale / _WORDS))
-        return msgspec.convert(merged, dict[str, str])
+        try:
+            return msgspec.convert(merged, dict[str, str])
+        except msgspec.ValidationError as error:
+            raise TemplateError(f"{locale}/{_WORDS}", f"every word is a text: {error}") from error
 
 
 def _files_below(root: Path) -> list[tuple[str, str, str]]:
@@ -113,4 +120,7 @@ def _files_below(root: Path) -> list[tuple[str, str, str]]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TemplateError(str(path), f"write TOML in UTF-8: {error}") from error

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pkgutil import resolve_name
 
 from hub.cli.parser import build_parser
-from hub.config import environment, load
+from hub.config import environment, read
 from hub.domain.errors import ConfigurationError, DoorbellError
 from hub.observe import configure_logging
 from hub.supervisor import EXIT_CONFIGURATION
@@ -20,7 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = build_parser().parse_args(argv)
     try:
-        settings = load(arguments.config, environment())
+        settings, mistakes = read(arguments.config, environment())
+        if mistakes and "tells_mistakes" not in arguments:
+            return _complain(mistakes, EXIT_CONFIGURATION)
         configure_logging(level=settings.log_level, role=arguments.command)
         code: int = resolve_name(arguments.run)(arguments, settings)
     except ConfigurationError as error:

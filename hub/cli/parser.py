@@ -46,8 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_config(commands: _Commands[argparse.ArgumentParser]) -> None:
     actions = _group(commands, "config", "check or show the configuration")
-    check = actions.add_parser("check", help="say all that is wrong with the settings, the playbook and the keys")
-    check.set_defaults(run="hub.cli.configuration:check")
+    check = actions.add_parser("check", help="say all that is wrong with settings, playbook, templates and keys")
+    check.set_defaults(run="hub.cli.configuration:check", tells_mistakes=True)
     show = actions.add_parser("show", help="print the settings in effect as JSON, without secrets")
     show.set_defaults(run="hub.cli.configuration:show")
 

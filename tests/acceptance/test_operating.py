@@ -28,12 +28,24 @@ _GRACE_S = 40.0
 
 async def test_config_check_tells_every_mistake_at_once(tmp_path: Path) -> None:
     file = tmp_path / "doorbell.toml"
-    file.write_text('workers = "two"\nlisten = "nowhere"\n[kafka]\nbootstrap = "kafka"\n[smpt]\nurl = "x"\n')
-    environment = clean_environment() | {"DOORBELL_TOKEN__HMAC_SECRET": "short", "DOORBELL_SMTP__URL": "http://relay"}
+    playbook = tmp_path / "playbook.toml"
+    playbook.write_text('[rules.order-placed]\nladder = [{ channel = "pigeon" }]\n')
+    file.write_text(
+        f'workers = "two"\nlisten = "nowhere"\nplaybook = "{playbook}"\ntemplates_dir = "nowhere"\n'
+        '[kafka]\nbootstrap = "kafka"\n[smpt]\nurl = "x"\n'
+    )
+    environment = clean_environment() | {
+        "DOORBELL_TOKEN__HMAC_SECRET": "short",
+        "DOORBELL_SMTP__URL": "http://relay",
+        "DOORBELL_SMTP__SENDER": "The shop",
+        "DOORBELL_DEFAULT_LOCALE": "tlh",
+    }
     code, _, told = await doorbell("--config", str(file), "config", "check", environment=environment)
     assert code == 78
-    for key in ("workers", "listen", "kafka.bootstrap", "smpt", "token.hmac_secret", "smtp.url"):
+    settings = ("workers", "listen", "kafka.bootstrap", "smpt", "token.hmac_secret", "smtp.url", "templates_dir")
+    for key in (*settings, "order-placed", "pigeon", "smtp.sender", "default_locale"):
         assert key in told, f"{key} in {told}"
+    assert "Traceback" not in told
     assert "short" not in told
 
 

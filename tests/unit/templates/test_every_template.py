@@ -1,5 +1,6 @@
 from html.parser import HTMLParser
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -127,3 +128,19 @@ def test_a_check_asks_for_a_sample(found: dict[str, list[str]]) -> None:
 def test_an_unknown_channel_is_an_error() -> None:
     with pytest.raises(TemplateError, match="there is no channel fax"):
         render(_renderer, "order-placed", channel="fax", locale="en")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("de/words.toml", "hello = [", "write TOML in UTF-8"),
+        ("de/words.toml", "hello = 1", "every word is a text"),
+        ("samples.toml", "order-placed = 1", "every sample is a table"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, file: str, text: str, problem: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(TemplateError, match=problem) as raised:
+        Catalog(override=tmp_path)
+    assert raised.value.file.endswith(file)
