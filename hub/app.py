@@ -223,6 +223,7 @@ def build_mail_reports(settings: Settings, stores: Stores) -> MailReports:
         suppressions=stores.suppressions,
         paths=stores.return_paths,
         windows=stores.velocity,
+        consents=build_preference_centre(settings, stores),
         clock=unix_ms,
     )
 

@@ -30,6 +30,8 @@ CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
 _WITHOUT_OWN = {"push": "inbox", "sms": "inbox"}
 """Where a template has no file for the first, it is told in the words of the second."""
 _PLURAL_FORMS = ("_zero", "_one", "_two", "_few", "_many")
+PAGES = "pages/"
+"""Where the pages are that people open behind signed links."""
 _SAMPLES = "samples.toml"
 _WORDS = "words.toml"
 
@@ -66,6 +68,10 @@ class Catalog:
         fallback = locales.chain(wanted, default=self.default_locale, known=self._words)
         return next((name for name in fallback if self.files_of(template, channel=channel, locale=name)), None)
 
+    def nearest(self, wanted: str) -> str:
+        """Return the locale with words that is nearest to `wanted`."""
+        return next(iter(locales.chain(wanted, default=self.default_locale, known=self._words)), self.default_locale)
+
     def words(self, locale: str, *, of_its_own: bool = False) -> Mapping[str, str]:
         """Return the words of a locale; those it lacks come from its language and, unless `of_its_own`, the default."""
         default = locale if of_its_own else self.default_locale
@@ -83,11 +89,12 @@ class Catalog:
         return source
 
     def loader(self) -> BaseLoader:
-        """Return what gives Jinja2 the text of a file, the operator's first, with the styles of HTML inlined."""
+        """Return what gives Jinja2 the text of a file, the operator's first; in mails the styles are inlined."""
 
         def load(name: str) -> str:
             source = self.source(name)
-            return inlined(source) if name.endswith(".html") else source
+            mail = name.endswith(".html") and not name.startswith(PAGES)
+            return inlined(source) if mail else source
 
         return FunctionLoader(load)
 

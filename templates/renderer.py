@@ -16,7 +16,7 @@ from jinja2 import Template
 from jinja2 import TemplateError as JinjaError
 
 from templates import locales, moments
-from templates.catalog import Catalog
+from templates.catalog import PAGES, Catalog
 from templates.reader import Formats, Reader, Words, formats_of
 from templates.sandbox import Sandbox
 from templates.texts import EmailText, InboxText, PushText, SmsText, TemplateError
@@ -100,6 +100,19 @@ class Renderer:
         plain, html = (_render(file, variables) for file in text.files)
         subject, _, body = plain.partition("\n")
         return EmailText(subject.strip(), body.strip() + "\n", html)
+
+    def page(self, name: str, locale: str, time_zone: str, variables: Mapping[str, Any]) -> str:
+        """Return a page for people behind a signed link, `pages/<name>.html`, as a whole HTML document."""
+        nearest = self.catalog.nearest(locale)
+        words = self.catalog.words(nearest)
+        reader = Reader(
+            formats_of(locales.formats_locale(locale, nearest)),
+            zone=moments.zone(time_zone),
+            now_ms=self._clock(),
+            words=words,
+        )
+        given = {"reader": reader, "words": words, "locale": nearest, "direction": locales.text_direction(nearest)}
+        return _render(self._load(f"{PAGES}{name}.html"), {**variables, **given})
 
     def _plain(self, template: str, channel: str, locale: str, time_zone: str, context: Mapping[str, Any]) -> str:
         text = self._text(template, channel, locale)

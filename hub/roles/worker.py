@@ -20,6 +20,7 @@ from hub.api.mail_webhook import mail_routes
 from hub.api.openapi import openapi_document
 from hub.api.operator import operator_page, preview_routes
 from hub.api.pages import page_routes
+from hub.api.person_pages import PersonPages
 from hub.api.webhooks import twilio_routes
 from hub.app import (
     Stores,
@@ -27,6 +28,8 @@ from hub.app import (
     build_effects,
     build_ingest,
     build_mail_reports,
+    build_person_links,
+    build_preference_centre,
     build_renderer,
     build_signer,
     open_stores,
@@ -139,6 +142,7 @@ def _app(
             *_webhooks(settings, stores),
             *click_routes(build_click_links(settings), Clicks(stores.records, stores.inbox, clock=unix_ms)),
             *_mail_webhook(settings, stores),
+            *_person_pages(settings, stores),
             *_demo(settings),
         ],
         metrics_dir=metrics_dir,
@@ -178,6 +182,18 @@ def _mail_webhook(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
     if not settings.smtp.webhook_secret:
         return ()
     return mail_routes(settings.smtp.webhook_secret, build_mail_reports(settings, stores), clock=unix_ms)
+
+
+def _person_pages(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
+    pages = PersonPages(
+        build_person_links(settings),
+        build_preference_centre(settings, stores),
+        stores.documents,
+        renderer=build_renderer(settings),
+        default_locale=settings.default_locale,
+        clock=unix_ms,
+    )
+    return pages.routes()
 
 
 def _demo(settings: Settings) -> Iterable[web.RouteDef]:

@@ -7,16 +7,18 @@ it whom we trust: a service with an API key, or whoever signs webhooks. All of i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Protocol, assert_never
 
 import msgspec
 
-from hub.domain.channels import EMAIL
+from hub.domain.channels import EMAIL, Channel
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.mail_reports import Bounce, Complaint, Original, Outcome, Report, Severity
 from hub.observe import MAIL_REPORTS, logger
+from hub.service.failures import OperationFailed
 from hub.service.mail_marks import MailMark, read_mark, read_return_path
 from hub.service.signing import Signer
 from hub.store.records import Receipt
@@ -67,6 +69,16 @@ class Windows(Protocol):
         ...
 
 
+class Consents(Protocol):
+    """What people have agreed to (`hub.service.preferences.PreferenceCentre`)."""
+
+    async def record_consent(
+        self, user: UserId, channel: Channel, *, granted: bool, source: str, wording: str | None = None, now_ms: int
+    ) -> object:
+        """Note what a person says about marketing on a channel. Raises OperationFailed for who was erased."""
+        ...
+
+
 class Heed(StrEnum):
     """What has come of one thing that a report says."""
 
@@ -91,6 +103,7 @@ class MailReports:
         suppressions: SuppressionList,
         paths: Paths,
         windows: Windows,
+        consents: Consents,
         clock: Callable[[], int],
     ) -> None:
         """Take `clock`, Unix ms. Without a signer no report can prove anything."""
@@ -99,6 +112,7 @@ class MailReports:
         self._suppressions = suppressions
         self._paths = paths
         self._windows = windows
+        self._consents = consents
         self._clock = clock
 
     async def take(self, report: Report, *, trusted: bool, sent_to: str = "") -> list[Heed]:
@@ -164,9 +178,15 @@ class MailReports:
             return Heed.NOTED
         if mark is not None:
             await self._note(mark, "complained", complaint.kind)
+            await self._no_more_marketing(mark.user)
         for digest in known:
             await self._suppress(digest, f"complained: {complaint.kind}")
         return Heed.SUPPRESSED
+
+    async def _no_more_marketing(self, user: UserId) -> None:
+        """A complaint takes consent back, which outlasts the suppression of the address."""
+        with suppress(OperationFailed):  # Somebody who was erased, or a hub that sends no mails (any more).
+            await self._consents.record_consent(user, EMAIL, granted=False, source="complaint", now_ms=self._clock())
 
     async def _note(self, mark: MailMark, status: str, detail: str) -> None:
         receipt = Receipt(EMAIL, status, _RANKS[status], self._clock(), detail)

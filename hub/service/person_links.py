@@ -22,10 +22,11 @@ _NOBODYS = ""
 
 
 class Unsubscription(msgspec.Struct, frozen=True):
-    """What an unsubscribe link is about: whose mails, and of which category the one with the link was."""
+    """What an unsubscribe link is about: whose mails, of which category the one with the link was, and from when."""
 
     user: UserId
     category: str
+    at_s: int
 
 
 class PersonLinks:
@@ -44,7 +45,7 @@ class PersonLinks:
 
     def unsubscribe(self, user: UserId, category: str) -> str:
         """Return the link that ends marketing mails to a person, for ever good; empty where nothing can be signed."""
-        token = self._token(_UNSUBSCRIBE, f"{category} {user}", expires_s=0)
+        token = self._token(_UNSUBSCRIBE, f"{self._clock() // 1_000} {category} {user}", expires_s=0)
         return f"{self._url}{UNSUBSCRIBE_PATH}/{token}" if token else _NOBODYS
 
     def read_preferences(self, token: str) -> UserId | None:
@@ -57,8 +58,13 @@ class PersonLinks:
         text = self._read(_UNSUBSCRIBE, token)
         if text is None:
             return None
-        category, _, user = text.partition(" ")
-        return Unsubscription(UserId(user), category)
+        at, category, user = text.split(" ", 2)
+        return Unsubscription(UserId(user), category, int(at))
+
+    def beside(self, found: Unsubscription) -> str:
+        """Return the link to the preferences of who unsubscribes; empty where the mail's own is over, too."""
+        is_over = self._clock() // 1_000 >= found.at_s + _OPEN_S
+        return _NOBODYS if is_over else self.preferences(found.user)
 
     def _token(self, purpose: str, text: str, *, expires_s: int) -> str:
         return _NOBODYS if self._signer is None else self._signer.sign(purpose, text, expires_s=expires_s)

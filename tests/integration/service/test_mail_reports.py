@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hub.app import Stores, open_stores
+from hub.app import Stores, build_preference_centre, open_stores
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.mail_reports import read_report
 from hub.service.mail_marks import mark, return_path
 from hub.service.mail_reports import SOFT_BOUNCES_MAX, Heed, MailReports
+from hub.service.preferences import PreferenceCentre
 from hub.service.signing import Signer
-from hub.settings import Settings
+from hub.settings import Settings, Smtp
 from hub.store.return_paths import Mailed
 from hub.store.suppressions import address_digest
 from tests.mail_reports import bounce, complaint
@@ -41,8 +42,13 @@ def heeding(stores: Stores, signer: Signer | None) -> MailReports:
         suppressions=stores.suppressions,
         paths=stores.return_paths,
         windows=stores.velocity,
+        consents=centre(stores),
         clock=lambda: NOW_MS,
     )
+
+
+def centre(stores: Stores) -> PreferenceCentre:
+    return build_preference_centre(Settings(smtp=Smtp(url="smtp://127.0.0.1:1")), stores)
 
 
 def marked(notification: NotificationId = ID) -> str:
@@ -131,6 +137,13 @@ async def test_a_complaint_suppresses_and_is_the_last_word(stores: Stores, repor
     await reports.take(read_report(bounce(mark=marked(), action="delivered", status="2.0.0")), trusted=False)
     assert await is_suppressed(stores)
     assert await status(stores) == [("complained", "abuse")]
+
+
+async def test_a_complaint_takes_the_consent_to_marketing_back(stores: Stores, reports: MailReports) -> None:
+    await centre(stores).record_consent(ZOE, EMAIL, granted=True, source="shop", now_ms=NOW_MS - 1)
+    await reports.take(read_report(complaint(mark=marked())), trusted=False)
+    word = (await centre(stores).of(ZOE)).consent[EMAIL]
+    assert (word.granted, word.source) == (False, "complaint")
 
 
 async def test_a_complaint_that_is_taken_back_suppresses_nobody(stores: Stores, reports: MailReports) -> None:

@@ -34,7 +34,17 @@ def test_a_link_unsubscribes_for_ever() -> None:
     made = links(clock)
     token = made.unsubscribe(ZOE, "sales").removeprefix("https://hub.example/u/")
     clock.now_ms = 10_000 * DAY_MS
-    assert made.read_unsubscribe(token) == Unsubscription(ZOE, "sales")
+    found = made.read_unsubscribe(token)
+    assert found == Unsubscription(ZOE, "sales", 0)
+
+
+def test_an_old_unsubscribe_link_does_not_open_the_preferences() -> None:
+    clock = Clock()
+    made = links(clock)
+    found = Unsubscription(ZOE, "sales", 0)
+    assert made.read_preferences(made.beside(found).rpartition("/")[2]) == ZOE
+    clock.now_ms = 90 * DAY_MS
+    assert made.beside(found) == ""
 
 
 def test_one_link_does_not_open_the_others_door() -> None:
