@@ -137,6 +137,19 @@ async def test_a_relay_that_nobody_answers_at_is_left_alone_after_a_while(mail_r
     assert mail_relay.outbox.total == 8
 
 
+async def test_while_the_only_relay_rests_a_mail_waits_for_the_end_of_it() -> None:
+    async with over(Smtp(url="smtp://127.0.0.1:1", timeout_s=1.0)) as channel:
+        waits = []
+        for number in range(7):
+            with pytest.raises(TransientDeliveryError) as refused:
+                await send(channel, number)
+            assert refused.value.provider_down
+            waits.append(refused.value.retry_after_s)
+    # Five failures in a row: then it is not even asked, and the time to come again is known.
+    assert waits[:5] == [None] * 5
+    assert all(wait is not None and 0.0 < wait <= 5.0 for wait in waits[5:])
+
+
 async def test_relays_without_a_url_are_all_there_is(mail_relay: MailRelay) -> None:
     async with over(Smtp(relays=(SmtpRelay(url=mail_relay.url, name="own"),))) as channel:
         assert (await send(channel)).startswith("own:")

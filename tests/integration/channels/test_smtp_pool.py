@@ -1,8 +1,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from channels.email.address import sender
 from channels.email.message import Mail, build
@@ -109,57 +111,111 @@ async def test_a_connection_that_the_relay_closed_is_replaced_without_a_failure(
     assert (mail_relay.outbox.total, mail_relay.sessions) == (2, 2)
 
 
-FAILURES: list[tuple[Fault, type[DeliveryError]]] = [
-    (Fault(Phase.BANNER, "421 4.3.2 too busy"), TransientDeliveryError),
-    (Fault(Phase.BANNER, "554 5.7.1 we do not know you"), TransientDeliveryError),
-    (Fault(Phase.BANNER, "HTTP/1.1 400 Bad Request"), TransientDeliveryError),
-    (Fault(Phase.BANNER, delay_s=5.0), TransientDeliveryError),
-    (Fault(Phase.BANNER, drop=True), TransientDeliveryError),
-    (Fault(Phase.EHLO, drop=True), TransientDeliveryError),
-    (Fault(Phase.EHLO, "421 4.3.2 closing"), TransientDeliveryError),
-    (Fault(Phase.MAIL, "451 4.3.0 try later"), TransientDeliveryError),
-    (Fault(Phase.MAIL, "550 5.7.1 sender refused"), TransientDeliveryError),
-    (Fault(Phase.MAIL, drop=True), TransientDeliveryError),
-    (Fault(Phase.MAIL, delay_s=5.0), TransientDeliveryError),
-    (Fault(Phase.RCPT, "450 4.2.0 greylisted"), TransientDeliveryError),
-    (Fault(Phase.RCPT, "421 4.7.0 too many"), TransientDeliveryError),
-    (Fault(Phase.RCPT, "550 5.1.1 no such user"), PermanentDeliveryError),
-    (Fault(Phase.RCPT, "550 5.7.1 policy"), PermanentDeliveryError),
-    (Fault(Phase.RCPT, drop=True), TransientDeliveryError),
-    (Fault(Phase.DATA, "451 4.3.0 no space"), TransientDeliveryError),
-    (Fault(Phase.DATA, "554 5.6.0 no"), PermanentDeliveryError),
-    (Fault(Phase.DATA, drop=True), TransientDeliveryError),
-    (Fault(Phase.BODY, drop=True), UnknownDeliveryError),
-    (Fault(Phase.DOT, "451 4.3.0 try later"), TransientDeliveryError),
-    (Fault(Phase.DOT, "554 5.7.1 looks like spam"), PermanentDeliveryError),
-    (Fault(Phase.DOT, "nonsense"), UnknownDeliveryError),
-    (Fault(Phase.DOT, "354 what"), UnknownDeliveryError),
-    (Fault(Phase.DOT, drop=True), UnknownDeliveryError),
-    (Fault(Phase.DOT, delay_s=5.0), UnknownDeliveryError),
+class Failing(NamedTuple):
+    """One thing that goes wrong, and what it must come to."""
+
+    fault: Fault
+    error: type[DeliveryError]
+    down: bool = False
+    """It is no fault of the mail: the next relay is asked, and no try is used up."""
+    suppress: bool = False
+    """The address is bad."""
+    kept: bool = False
+    """The connection is clean and carries the next mail."""
+
+
+BEFORE_MAIL = {Phase.BANNER, Phase.EHLO}
+FAILURES = [
+    Failing(Fault(Phase.BANNER, "421 4.3.2 too busy"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.BANNER, "554 5.7.1 we do not know you"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.BANNER, "HTTP/1.1 400 Bad Request"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.BANNER, delay_s=5.0), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.BANNER, drop=True), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.EHLO, drop=True), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.EHLO, delay_s=5.0), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.EHLO, "421 4.3.2 closing"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.MAIL, "421 4.7.0 too many connections"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.MAIL, "451 4.3.0 try later"), TransientDeliveryError, down=True, kept=True),
+    Failing(Fault(Phase.MAIL, "550 5.7.1 sender refused"), TransientDeliveryError, down=True, kept=True),
+    Failing(Fault(Phase.MAIL, "nonsense"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.MAIL, drop=True), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.MAIL, delay_s=5.0), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.RCPT, "450 4.2.0 greylisted"), TransientDeliveryError, kept=True),
+    Failing(Fault(Phase.RCPT, "451 4.7.1 slow down"), TransientDeliveryError, kept=True),
+    Failing(Fault(Phase.RCPT, "452 4.2.2 mailbox full"), TransientDeliveryError, kept=True),
+    Failing(Fault(Phase.RCPT, "452 4.3.1 no space left"), TransientDeliveryError, down=True, kept=True),
+    Failing(Fault(Phase.RCPT, "421 4.7.0 too many"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.RCPT, "550 5.1.1 no such user"), PermanentDeliveryError, suppress=True, kept=True),
+    Failing(Fault(Phase.RCPT, "550 no such user"), PermanentDeliveryError, suppress=True, kept=True),
+    Failing(Fault(Phase.RCPT, "552 5.2.2 mailbox full"), PermanentDeliveryError, kept=True),
+    Failing(Fault(Phase.RCPT, "550 5.7.1 policy"), PermanentDeliveryError, kept=True),
+    Failing(Fault(Phase.RCPT, "999 what"), TransientDeliveryError, kept=True),
+    Failing(Fault(Phase.RCPT, drop=True), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.RCPT, delay_s=5.0), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.DATA, "451 4.3.0 no space"), TransientDeliveryError, down=True, kept=True),
+    Failing(Fault(Phase.DATA, "554 5.6.0 no"), PermanentDeliveryError, kept=True),
+    Failing(Fault(Phase.DATA, drop=True), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.DATA, delay_s=5.0), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.BODY, drop=True), UnknownDeliveryError),
+    Failing(Fault(Phase.DOT, "421 4.3.2 closing"), TransientDeliveryError, down=True),
+    Failing(Fault(Phase.DOT, "451 4.3.0 try later"), TransientDeliveryError, down=True, kept=True),
+    Failing(Fault(Phase.DOT, "554 5.7.1 looks like spam"), PermanentDeliveryError, kept=True),
+    Failing(Fault(Phase.DOT, "550 5.1.1 no such user"), PermanentDeliveryError, suppress=True, kept=True),
+    Failing(Fault(Phase.DOT, "nonsense"), UnknownDeliveryError),
+    Failing(Fault(Phase.DOT, "354 what"), UnknownDeliveryError),
+    Failing(Fault(Phase.DOT, drop=True), UnknownDeliveryError),
+    Failing(Fault(Phase.DOT, delay_s=5.0), UnknownDeliveryError),
 ]
 
 
-@pytest.mark.parametrize(("fault", "expected"), FAILURES, ids=lambda value: str(getattr(value, "phase", "")))
+def named(failing: Failing) -> str:
+    """What a failure is called in the list of tests."""
+    fault = failing.fault
+    return f"{fault.phase} {fault.reply or ('drop' if fault.drop else 'hang')}"
+
+
+@pytest.mark.parametrize("failing", FAILURES, ids=named)
 async def test_a_failure_is_told_for_what_it_is_and_the_next_mail_goes_through(
-    mail_relay: MailRelay, fault: Fault, expected: type[DeliveryError]
+    mail_relay: MailRelay, failing: Failing
 ) -> None:
     async with sending(mail_relay.url) as send:
-        mail_relay.faults.add(fault)
-        with pytest.raises(expected):
+        mail_relay.faults.add(failing.fault)
+        with pytest.raises(failing.error) as failed:
             await send(1)
         await send(2)
-    assert [taken.recipients for taken in mail_relay.outbox.mails("zoe2@example.com")] == [("zoe2@example.com",)]
+    error = failed.value
+    assert getattr(error, "provider_down", False) is failing.down
+    assert getattr(error, "suppress", False) is failing.suppress
+    # SMTP has no word for when to come again: the backoff decides, or the relay's breaker.
+    assert getattr(error, "retry_after_s", None) is None
+    assert len(mail_relay.outbox.mails("zoe2@example.com")) == 1
+    assert mail_relay.sessions == (1 if failing.kept else 2)
 
 
-@pytest.mark.parametrize(
-    "fault", [fault for fault, error in FAILURES if error is not UnknownDeliveryError], ids=lambda value: value.phase
-)
-async def test_nothing_is_taken_by_a_failure_that_is_not_unknown(mail_relay: MailRelay, fault: Fault) -> None:
+@pytest.mark.parametrize("failing", FAILURES, ids=named)
+async def test_nothing_is_taken_by_a_failure_that_is_not_unknown_and_never_twice(
+    mail_relay: MailRelay, failing: Failing
+) -> None:
     async with sending(mail_relay.url) as send:
-        mail_relay.faults.add(fault)
+        mail_relay.faults.add(failing.fault)
         with pytest.raises(DeliveryError):
             await send(1)
-    assert mail_relay.outbox.total == 0
+    assert mail_relay.outbox.total <= (1 if failing.error is UnknownDeliveryError else 0)
+
+
+@pytest.mark.parametrize("failing", [each for each in FAILURES if each.fault.phase not in BEFORE_MAIL], ids=named)
+async def test_a_failure_on_a_kept_connection_leaves_nothing_behind(mail_relay: MailRelay, failing: Failing) -> None:
+    async with sending(mail_relay.url, size=1) as send:
+        await send(1)
+        # Both tries of a mail whose kept connection breaks before it is handed over.
+        mail_relay.faults.add(replace(failing.fault, times=2))
+        with pytest.raises(failing.error):
+            await send(2)
+        mail_relay.faults.clear()
+        for number in range(3, 6):
+            await send(number)
+    counts = [len(mail_relay.outbox.mails(f"zoe{number}@example.com")) for number in range(3, 6)]
+    assert counts == [1, 1, 1]
 
 
 @pytest.mark.parametrize("phase", [Phase.MAIL, Phase.RCPT, Phase.DATA])
