@@ -21,6 +21,7 @@ class Signer:
     def __init__(self, secret: str) -> None:
         """Take the secret, 32 bytes or more."""
         self._secret = secret.encode()
+        self._keys: dict[str, bytes] = {}
 
     def sign(self, purpose: str, text: str, *, expires_s: int = _NEVER) -> str:
         """Return a token for a text, good until `expires_s` (Unix seconds; 0: for ever)."""
@@ -49,7 +50,9 @@ class Signer:
         return len(seal) >= _SEAL_MIN_BYTES and hmac.compare_digest(seal, whole[: len(seal)])
 
     def _signature(self, purpose: str, payload: bytes) -> bytes:
-        key = hmac.digest(self._secret, purpose.encode(), sha256)
+        key = self._keys.get(purpose)
+        if key is None:
+            key = self._keys[purpose] = hmac.digest(self._secret, purpose.encode(), sha256)
         return hmac.digest(key, payload, sha256)[:_SIGNATURE_BYTES]
 
 
