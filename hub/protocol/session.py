@@ -256,12 +256,19 @@ class Session(Generic[Seat]):
         return effects
 
     def refused(self, command_id: int, error: CommandError) -> list[Effect]:
-        """A connect, refresh or sub_refresh command failed. After a refused connect the client may try again."""
+        """A connect, refresh or sub_refresh command failed. After a refused connect the client may try again.
+
+        What it sent after a refused connect is refused with it.
+        """
+        if self.state is State.CLOSED:
+            return []
+        refused = [command_id]
         if self.state is State.CONNECTING:
+            held, self._held = self._held, None
+            refused += [command.id for command in held or () if command.id]
             self.state = State.OPEN
             self.identity = None
-            self._held = None
-        return [_error(command_id, error)] if self.state is not State.CLOSED else []
+        return [_error(refused_id, error) for refused_id in refused]
 
     def renewed(self, command_id: int, identity: Identity, *, unix_s: int) -> list[Effect]:
         """A fresh token is good. It must be the same person's."""

@@ -100,6 +100,14 @@ def test_commands_sent_along_with_connect_wait_for_it() -> None:
     assert effects[1:] == [Join(2, LOG, None, reject_unrecovered=False)]
 
 
+def test_what_was_sent_after_a_refused_connect_is_refused_with_it() -> None:
+    session = fresh()
+    early = [{"id": 2, "subscribe": {"channel": "log:1"}}, {}, {"id": 3, "rpc": {"method": "m", "data": {}}}]
+    assert receive(session, {"id": 1, "connect": {"token": "t"}}, *early)[1:] == []
+    told = sent(session.refused(1, codes.token_expired()))
+    assert [(each["id"], each["error"]["code"]) for each in told] == [(1, 109), (2, 109), (3, 109)]
+
+
 def test_a_refused_connect_may_be_tried_again() -> None:
     session = fresh()
     receive(session, {"id": 1, "connect": {"token": "t"}})
