@@ -80,8 +80,12 @@ services-down: ## Stop them
 	$(BIN)/python -m deploy.local down
 
 .PHONY: load
-load: setup ## Run the load test, small: benchmarks and every scenario, in a few minutes
-	$(BIN)/python -m loadtest
+load: setup ## Run every scenario of the load test with 2,000 clients, in about a minute
+	$(BIN)/python -m loadtest swarm
+
+.PHONY: load-parts
+load-parts: setup ## Measure what a connection costs, and how fast events pass from Kafka to sockets
+	$(BIN)/python -m loadtest connections pipeline
 
 .PHONY: load-100k
 load-100k: setup ## Run the load test with 100,000 clients on this machine

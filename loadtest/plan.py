@@ -71,7 +71,7 @@ QUICK = Plan(
     drain_s=1.0,
     patience_s=30.0,
 )
-SMALL = Plan("small", clients=2_000, workers=2)
+SMALL = Plan("small", clients=2_000, workers=2, idle_s=5.0, orders_s=6.0, drain_s=4.0)
 WHOLE = Plan(
     "whole",
     clients=100_000,

@@ -11,6 +11,7 @@ from loadtest.__main__ import parser, plan_of, remote_of
 from loadtest.measure import Measure
 from loadtest.pace import at_rate
 from loadtest.plan import PLANS, QUICK, WHOLE
+from loadtest.scenarios import connect
 from loadtest.stack import Cost
 from loadtest.stage import Spent, Stage
 from loadtest.swarm.control import Setup
@@ -38,6 +39,13 @@ def test_what_pings_would_have_cost_anyway_is_taken_off() -> None:
     found = stage()
     found.idle_share = 0.1
     assert found.busy_us(Spent(2.0, {"serve": 1.2}), 1_000) == pytest.approx(1_000)
+
+
+def test_an_accept_does_not_cost_what_those_cost_who_are_there_already() -> None:
+    # 3.4 s while 10,000 came within 4 s to 5,000 others; on average 10,000 were there, at 1 % of a core for 1,000.
+    step = connect.Step(15_000, joined=10_000, took_s=4.0, memory_kb=3.0, connecting_s=3.4, delivery_us=11.0)
+    assert step.accept_us(0.01 / 1_000) == pytest.approx(300)
+    assert step.accept_us(0.0) == pytest.approx(340)
 
 
 def test_what_something_costs_is_what_its_roles_used_meanwhile() -> None:
