@@ -1,4 +1,4 @@
-"""The whole measurement: the bare SDKs, each channel with one worker, and urgent texts beside a campaign."""
+"""The whole measurement: the bare SDKs, each channel with one worker, a bulk, and urgent texts beside a campaign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from hub.service.api_keys import make_api_key
-from loadtest.delivery import ceiling, isolation, throughput
+from loadtest.delivery import ceiling, isolation, many, throughput
 from loadtest.delivery.providers import Provider, running_providers
 from loadtest.delivery.town import Town, open_town, write_configuration
 from loadtest.measure import Figure
@@ -52,5 +52,6 @@ async def measure(messages: int, *, load: isolation.Load) -> list[Figure]:
             figures += bare[kind.provider]
             most = bare[kind.provider][0].value
             figures += await throughput.measure(kind, stack=stack, town=town, providers=providers, ceiling=most)
+        figures += await many.measure(stack=stack, providers=providers, people=_PEOPLE, api_key=place.api_key)
         figures += await isolation.measure(load, stack=stack, town=town, providers=providers, api_key=place.api_key)
     return figures

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtest.delivery import isolation, throughput
+from loadtest.delivery import isolation, many, throughput
 from loadtest.delivery.run import installed
 from loadtest.measure import Figure
 
@@ -12,13 +12,18 @@ def value(figures: list[Figure], what: str) -> float:
     return found
 
 
-@pytest.mark.timeout(180)
-async def test_a_backlog_is_sent_and_every_urgent_text_arrives_beside_a_campaign() -> None:
+@pytest.mark.timeout(240)
+async def test_a_backlog_and_a_bulk_are_sent_and_every_urgent_text_arrives_beside_a_campaign() -> None:
     async with installed(people=20) as place:
         pushes = throughput.kinds(200)[-1]
         figures = await throughput.measure(pushes, stack=place.stack, town=place.town, providers=place.providers)
         assert value(figures, "pushes a second") > 0
         assert place.providers["fcm"].count() == pushes.backlog.count
+
+        figures = await many.measure(
+            stack=place.stack, providers=place.providers, people=20, api_key=place.api_key, recipients=60
+        )
+        assert value(figures, "mails") == 20
 
         load = isolation.Load(mails=3_000, rate=10, seconds=1)
         figures = await isolation.measure(
