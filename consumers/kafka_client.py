@@ -55,14 +55,17 @@ def open_consumer(settings: Kafka) -> AIOKafkaConsumer:
     )
 
 
-def open_producer(settings: Kafka) -> AIOKafkaProducer:
-    """Return a producer that is not yet started. At least once: idempotence can get stuck and needs a new producer."""
+def open_producer(settings: Kafka, *, request_timeout_ms: int = _REQUEST_TIMEOUT_MS) -> AIOKafkaProducer:
+    """Return a producer that is not yet started. At least once: idempotence can get stuck and needs a new producer.
+
+    `request_timeout_ms` bounds how long it tries to send, and so how long it takes to stop.
+    """
     return AIOKafkaProducer(
         bootstrap_servers=settings.bootstrap,
         client_id=settings.client_id,
         acks="all",
         enable_idempotence=False,
-        request_timeout_ms=_REQUEST_TIMEOUT_MS,
+        request_timeout_ms=request_timeout_ms,
         max_request_size=_FETCH_MAX_BYTES_OF_PARTITION,
         security_protocol=_security_protocol(settings),
         ssl_context=ssl_context(settings),

@@ -38,6 +38,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.opening import open_server
+from hub.store.outbox import Outbox
 from hub.store.parked import Parked
 from hub.store.preferences import PreferenceBook
 from hub.store.presence import Presence
@@ -74,6 +75,7 @@ class Stores:
     bulks: Bulks
     segments: Segments
     records: Records
+    outbox: Outbox
     parked: Parked
     dead_letters: DeadLetters
     idempotency: Idempotency
@@ -106,7 +108,9 @@ def stores_on(server: Server, settings: Settings) -> Stores:
     scripts = Scripts(server)
     namespaces = Namespaces(settings.namespaces)
     dedupe_window_s = settings.dedupe_window_s
-    records = Records(server, scripts, keys)
+    outbox = Outbox(server, scripts, keys, shards=settings.delivery.shards)
+    told = outbox if settings.kafka.bootstrap and settings.kafka.outcomes_topic else None
+    records = Records(server, scripts, keys, outbox=told)
     dead_letters = DeadLetters(server, scripts, keys)
     return Stores(
         server=server,
@@ -115,7 +119,15 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         namespaces=namespaces,
         documents=Documents(server, scripts, keys, ttl_s=settings.document_ttl_s),
         topics=Topics(server, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
-        inbox=Inbox(server, scripts, keys, namespaces, size=settings.inbox_size, dedupe_window_s=dedupe_window_s),
+        inbox=Inbox(
+            server,
+            scripts,
+            keys,
+            namespaces,
+            size=settings.inbox_size,
+            dedupe_window_s=dedupe_window_s,
+            outbox=told,
+        ),
         jobs=Jobs(
             server,
             scripts,
@@ -129,6 +141,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         bulks=Bulks(server, scripts, keys),
         segments=Segments(server, scripts, keys),
         records=records,
+        outbox=outbox,
         parked=Parked(server, scripts, keys),
         dead_letters=dead_letters,
         idempotency=Idempotency(server, scripts, keys),

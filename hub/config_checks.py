@@ -43,6 +43,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "document_ttl_s": (3_600, 315_360_000),
     "kafka.batch_max_records": (1, 10_000),
     "kafka.session_timeout_s": (6, 300),
+    "kafka.outcomes_people": (1, 100_000_000),
     "rabbitmq.prefetch": (1, 65_535),
     "rabbitmq.batch_max_messages": (1, 10_000),
     "rabbitmq.delivery_limit": (5, 1_000),
@@ -207,6 +208,10 @@ def _brokers(settings: Settings) -> Iterator[_Finding]:
             parse_address(server.strip())
         except ValueError:
             yield "kafka.bootstrap", kafka.bootstrap, "write host:port, several separated by commas"
+    if kafka.outcomes_topic and not kafka.bootstrap:
+        yield "kafka.bootstrap", "", "write the address of the Kafka that has outcomes_topic"
+    if kafka.outcomes_topic and kafka.outcomes_topic in {*kafka.topics, kafka.dead_letter_topic}:
+        yield "kafka.outcomes_topic", kafka.outcomes_topic, "write another topic than those that are read or copied to"
     if kafka.bootstrap and not kafka.topics:
         yield "kafka.topics", kafka.topics, "write at least one topic"
 

@@ -56,6 +56,14 @@ CLICKS = Counter(
     "Links followed, by channel and what they were (first, again, robot, lost, unknown)",
     ["channel", "outcome"],
 )
+OUTCOMES = Counter(
+    "doorbell_outcomes",
+    "Outcomes of notifications for Kafka (told, dropped, unreadable), and batches that it did not take (failed)",
+    ["outcome"],
+)
+OUTCOMES_WAITING = Gauge(
+    "doorbell_outcomes_waiting_people", "People whose outcomes wait to be told to Kafka", multiprocess_mode="max"
+)
 WEBHOOKS = Counter(
     "doorbell_webhooks", "Calls of providers, by what became of them (taken, unknown, refused)", ["provider", "outcome"]
 )

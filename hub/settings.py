@@ -32,6 +32,10 @@ class Kafka(_Section, frozen=True):
     """How long the group waits for a member that has died before the others get its partitions."""
     dead_letter_topic: str = ""
     """Where dead letters are copied to; empty keeps them in Redis only."""
+    outcomes_topic: str = ""
+    """Where outcomes of notifications are told; empty: nowhere."""
+    outcomes_people: int = 100_000
+    """How many people's outcomes are kept while Kafka is away; beyond that the oldest are dropped."""
 
 
 class RabbitMQ(_Section, frozen=True):

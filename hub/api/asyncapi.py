@@ -11,6 +11,7 @@ import msgspec
 from hub.api.schemas import REF, Schema, event_name, event_schemas, schemas_of
 from hub.domain.events import PAYLOADS
 from hub.domain.notifications import InboxEntry
+from hub.domain.outcomes import OutcomeEvent
 from hub.domain.topics import ANNOUNCEMENTS, INBOX, ORDER, PRICE, SALE, SHIPMENT, STOCK
 from hub.domain.updates import OrderUpdate, PriceUpdate, SaleUpdate, ShipmentUpdate, StockUpdate
 from hub.service.operations import AnyOperation, Document
@@ -62,15 +63,19 @@ def asyncapi_document(
     version: str,
     public_url: str,
     kafka_topics: Sequence[str] = (),
+    outcomes_topic: str = "",
     rabbitmq_exchange: str = "",
 ) -> dict[str, Any]:
     """Return the document. The addresses of brokers are not in it; the names of their topics and exchange are."""
     methods = [operation for operation in operations if operation.request is not Document]
     types = [kind for topic in TOPICS for kind in topic.types]
-    references, components = schemas_of([*types, *(kind for each in methods for kind in (each.request, each.response))])
+    references, components = schemas_of(
+        [OutcomeEvent, *types, *(kind for each in methods for kind in (each.request, each.response))]
+    )
     ways_in = _ways_in(kafka_topics=kafka_topics, rabbitmq_exchange=rabbitmq_exchange)
     topics = {topic.namespace: _topic(topic) for topic in TOPICS}
     rpc = {"rpc": _rpc_channel(methods)}
+    outcomes = _outcomes(outcomes_topic)
     url = urlsplit(public_url)
     return {
         "asyncapi": "3.0.0",
@@ -89,8 +94,8 @@ def asyncapi_document(
                 "security": [{"$ref": "#/components/securitySchemes/token"}],
             }
         },
-        "channels": {**ways_in, **topics, **rpc},
-        "operations": {**_receiving(ways_in), **_sending(topics), **_methods(methods)},
+        "channels": {**ways_in, **outcomes, **topics, **rpc},
+        "operations": {**_receiving(ways_in), **_sending({**outcomes, **topics}), **_methods(methods)},
         "components": {
             "schemas": {**components, **event_schemas()},
             "messages": {**_event_messages(), **_messages(references), **_method_messages(methods, references)},
@@ -126,6 +131,15 @@ def _ways_in(*, kafka_topics: Sequence[str], rabbitmq_exchange: str) -> dict[str
         "messages": events,
     }
     return channels
+
+
+def _outcomes(topic: str) -> dict[str, Any]:
+    if not topic:
+        return {}
+    description = "A Kafka topic: what becomes of notifications, at least once; the key is the notification's id."
+    return {
+        f"kafka.{topic}": {"address": topic, "description": description, "messages": _listed([OutcomeEvent.__name__])}
+    }
 
 
 def _topic(topic: TopicMessages) -> dict[str, Any]:
@@ -179,7 +193,7 @@ def _event_messages() -> dict[str, Any]:
 
 
 def _messages(references: Mapping[type, Schema]) -> dict[str, Any]:
-    kinds = dict.fromkeys(kind for topic in TOPICS for kind in topic.types)
+    kinds = dict.fromkeys((OutcomeEvent, *(kind for topic in TOPICS for kind in topic.types)))
     return {kind.__name__: {"name": kind.__name__, "payload": references[kind]} for kind in kinds}
 
 

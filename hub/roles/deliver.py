@@ -19,6 +19,7 @@ from channels.runner import Runner
 from channels.sms.channel import SmsChannel
 from channels.sms.opening import open_sms
 from channels.worker import delivery_runner
+from consumers.outcome_topic import OutcomeTopic
 from hub import __version__
 from hub.api.webhooks import TWILIO_PATH
 from hub.app import (
@@ -76,6 +77,8 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
         async with asyncio.TaskGroup() as work:
             work.create_task(runner.run(stopping))
             work.create_task(bulks.run(stopping))
+            if settings.kafka.bootstrap and settings.kafka.outcomes_topic:
+                work.create_task(OutcomeTopic(settings.kafka, stores.outbox).run(stopping))
             await stopping.wait()
             health.drain()
     return 0

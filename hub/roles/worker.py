@@ -164,6 +164,7 @@ def _documents(settings: Settings, front: Front) -> dict[str, dict[str, Any]]:
             version=__version__,
             public_url=settings.public_url,
             kafka_topics=settings.kafka.topics,
+            outcomes_topic=settings.kafka.outcomes_topic if settings.kafka.bootstrap else "",
             rabbitmq_exchange=settings.rabbitmq.exchange,
         ),
     }

@@ -131,7 +131,8 @@ class Effects:
             [(each.user, entry) for each, entry in told], [about(each) for each in notifications]
         )
         jobs = [job for each in notifications for job in _jobs(each)]
-        return [*adding, *self._records.owning(notifications), *self._jobs.scheduling(jobs)]
+        calling = self._records.calling(each.user for each in notifications)
+        return [*adding, *self._records.owning(notifications), *self._jobs.scheduling(jobs), *calling]
 
     def _settle(self, prepared: Sequence[_Prepared], replies: Sequence[Any]) -> list[Sending | TemplateError]:
         """Return what became of each notification, by the replies to `_runs_of`; count it."""

@@ -118,7 +118,7 @@ class Documents:
         ids = dict.fromkeys(NotificationId(each.decode()) for each in (*entries, *feed))
         forgets: list[Command] = [("DEL", keys.notification_user(each)) for each in ids]
         await read_pipelined(self._server, forgets, what="documents erase")
-        records = [keys.feed(user), *(keys.record(user, each) for each in ids)]
+        records = [keys.feed(user), keys.outbox(user), *(keys.record(user, each) for each in ids)]
         parts = (keys.inbox(user, part) for part in _INBOX_PARTS)
         doomed = [keys.topic_stream(topic), keys.devices(user), keys.preferences(user), *parts, *records]
         kept = (keys.document(Aggregate(AggregateKind.PERSON, user)), keys.topic_meta(topic))

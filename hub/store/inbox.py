@@ -7,7 +7,7 @@ while it is unseen or seen, and has not expired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
@@ -17,10 +17,12 @@ from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.errors import InputError
 from hub.domain.ids import EffectId, NotificationId, Topic, UserId
 from hub.domain.notifications import EntryState, InboxEntry
+from hub.domain.outcomes import Outcome, OutcomeKind, waiting_text
 from hub.domain.topics import INBOX, Namespaces, inbox
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
+from hub.store.outbox import MOST_OF_ONE, Outbox
 from hub.store.records import FEED_SIZE, RECORD_TTL_S, About, about_entry
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Scripts, load_script
@@ -34,6 +36,11 @@ _AWAIT = load_script("inbox_await")
 
 _RANKS = {EntryState.UNSEEN: 0, EntryState.SEEN: 1, EntryState.READ: 2, EntryState.ARCHIVED: 3}
 _STATES = {str(rank).encode(): state for state, rank in _RANKS.items()}
+_KINDS = {
+    EntryState.SEEN: OutcomeKind.SEEN,
+    EntryState.READ: OutcomeKind.READ,
+    EntryState.ARCHIVED: OutcomeKind.ARCHIVED,
+}
 MAX_PAGE = 100
 MAX_MARKED = 1_000
 _CURSOR_DIGITS = 15
@@ -90,9 +97,14 @@ class Inbox:
         dedupe_window_s: int,
         ttl_s: int = 90 * 86_400,
         record_ttl_s: int = RECORD_TTL_S,
+        outbox: Outbox | None = None,
         clock: Clock = unix_ms,
     ) -> None:
-        """Take `size`, the entries kept for one person, and `ttl_s`, how long an inbox lives after its last entry."""
+        """Take `size`, the entries kept for one person, and `ttl_s`, how long an inbox lives after its last entry.
+
+        What happens to entries is put into the `outbox`, None: nobody wants to know.
+        """
+        self._outbox = outbox
         self._server = server
         self._scripts = scripts
         self._keys = keys
@@ -112,15 +124,24 @@ class Inbox:
         publication's origin is the entry's `created_ms`. After StoreUnavailable: add all of them again.
         """
         abouts = [about_entry(entry) for _, entry in entries]
-        return self.added(await self._scripts.run_mixed(self.adding(entries, abouts)))
+        runs = self.adding(entries, abouts)
+        replies = await self._scripts.run_mixed([*runs, *self.calling(user for user, _ in entries)])
+        return self.added(replies[: len(runs)])
 
     def adding(self, entries: Sequence[tuple[UserId, InboxEntry]], abouts: Sequence[About]) -> list[Run]:
-        """Return the script runs that add entries and begin their records with `abouts`, for who sends them along."""
+        """Return the script runs that add entries and begin their records with `abouts`, for who sends them along.
+
+        `calling` belongs behind them.
+        """
         epoch, now_ms = new_epoch(), self._clock()
         return [
             (_ADD, self._addition(user, entry, about, now_ms=now_ms, epoch=epoch))
             for (user, entry), about in zip(entries, abouts, strict=True)
         ]
+
+    def calling(self, users: Iterable[UserId]) -> list[Run]:
+        """Return the script runs that say whose outcomes wait; none where nobody wants to know."""
+        return [] if self._outbox is None else self._outbox.calling(users)
 
     @staticmethod
     def added(replies: Sequence[Any]) -> list[AddResult]:
@@ -136,13 +157,16 @@ class Inbox:
             self._keys.document(Aggregate(AggregateKind.PERSON, user)),
             self._keys.record(user, entry.id),
             self._keys.feed(user),
+            self._keys.outbox(user),
         )
         expires: str | int = "+inf" if entry.expires_ms is None else entry.expires_ms
         content = (_encode(entry), entry.id, now_ms, expires, entry.category, entry.collapse_key or "")
         bounds = (self._size, *self._topic_options, epoch, *self._lifetimes)
         if entry.collapse_key:
             keys += (self._awaited(user, entry.collapse_key),)
-        return Call(keys, (*content, *bounds, entry.created_ms, _encode(about), self._record_ttl_s, FEED_SIZE))
+        record = (entry.created_ms, _encode(about), self._record_ttl_s, FEED_SIZE)
+        outcome = b"" if self._outbox is None else _created(user, entry, about)
+        return Call(keys, (*content, *bounds, *record, outcome, MOST_OF_ONE))
 
     async def page(
         self,
@@ -187,11 +211,15 @@ class Inbox:
         keys = (
             *self._keys.topic_place(inbox(user)),
             *(self._keys.inbox(user, part) for part in ("entries", "unread")),
+            self._keys.outbox(user),
             *(self._keys.record(user, notification) for notification in ids),
         )
         topic_args = (*self._topic_options, new_epoch(), self._record_ttl_s)
-        args = (_RANKS[state], state.value, self._clock(), *topic_args, *ids)
-        return int(await self._scripts.run(_MARK, Call(keys, args)))
+        now_ms = self._clock()
+        outcomes = [] if self._outbox is None else [_engaged(user, each, state, now_ms) for each in ids]
+        args = (_RANKS[state], state.value, now_ms, *topic_args, MOST_OF_ONE, *ids, *outcomes)
+        unread, *_ = await self._scripts.run_mixed([(_MARK, Call(keys, args)), *self.calling([user])])
+        return int(unread)
 
     async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
         """Return the state of each entry, in one round trip; None where it has left the inbox or never was there."""
@@ -237,6 +265,23 @@ class Inbox:
         read: Command = ("ZRANGE", self._keys.inbox(user, "order"), 0, -1)
         (ids,) = await read_pipelined(self._server, [read], what="inbox ids")
         return [NotificationId(entry.decode()) for entry in ids]
+
+
+def _created(user: UserId, entry: InboxEntry, about: About) -> bytes:
+    outcome = Outcome(
+        notification_id=entry.id,
+        user_id=user,
+        at_ms=entry.created_ms,
+        rule=about.rule or None,
+        event_type=entry.event_type,
+        category=entry.category,
+        lane=about.lane,
+    )
+    return waiting_text(OutcomeKind.CREATED, outcome)
+
+
+def _engaged(user: UserId, notification: NotificationId, state: EntryState, at_ms: int) -> bytes:
+    return waiting_text(_KINDS[state], Outcome(notification_id=notification, user_id=user, at_ms=at_ms))
 
 
 def _item(stored: bytes) -> InboxItem:

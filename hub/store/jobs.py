@@ -261,7 +261,8 @@ class Jobs:
         keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
         call = Call(keys, (claimed.job.id, claimed.token, until_ms, 0, 1))
         noting = self._records.ruling(claimed.job.notification, ruling)
-        return bool((await self._scripts.run_mixed([(_RETRY, call), noting]))[0])
+        calling = self._records.calling([claimed.job.notification.user])
+        return bool((await self._scripts.run_mixed([(_RETRY, call), noting, *calling]))[0])
 
     async def _run_noted(
         self, script: Script, call: Call, claimed: Claimed, attempt: Attempt, along: Sequence[Run] = ()
@@ -269,6 +270,8 @@ class Jobs:
         runs = [(script, call), *along]
         if attempt.outcome:
             runs.append(self._records.noting(claimed.job.notification, attempt))
+        if len(runs) > 1:
+            runs += self._records.calling([claimed.job.notification.user])
         return bool((await self._scripts.run_mixed(runs))[0])
 
     async def bury(self, claimed: Claimed, reason: str, *, notes: Sequence[Note] = ()) -> bool:

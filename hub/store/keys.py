@@ -37,6 +37,7 @@ _OTHER_TAGS = frozenset(
         "suppressed",
         "mailed",
         "notification",
+        "outcomes",
     }
 )
 """First words of the hash tags that are no topic's name: a backend's namespace of that name gets a tag of its own."""
@@ -130,6 +131,14 @@ class Keys:
     def feed(self, user: UserId) -> str:
         """List with a TTL: the notifications of a person that have records, the newest first."""
         return self._tagged(f"user:{user}", "feed")
+
+    def outbox(self, user: UserId) -> str:
+        """List with a TTL: outcomes of a person's notifications that wait to be told, the oldest first."""
+        return self._tagged(f"user:{user}", "outbox")
+
+    def outcomes(self, shard: int, part: str) -> str:
+        """One of the structures about a shard of people's outboxes: waiting, resting, lease."""
+        return self._tagged(f"outcomes:{shard}", part)
 
     def notification_user(self, notification: NotificationId) -> str:
         """String with a TTL: whose notification it is."""

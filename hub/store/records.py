@@ -10,7 +10,7 @@ by a key of its own, which lies where the id says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,8 +18,10 @@ from hub.domain.channels import Channel
 from hub.domain.errors import InputError
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import InboxEntry, Lane, Notification
+from hub.domain.outcomes import Outcome, OutcomeKind, waiting_text
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
+from hub.store.outbox import MOST_OF_ONE, Outbox
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Script, Scripts, load_script
 from hub.store.server import Server
@@ -126,8 +128,20 @@ _decode_about = msgspec.json.Decoder(About).decode
 class Records:
     """The records of one installation. Every method raises StoreUnavailable."""
 
-    def __init__(self, server: Server, scripts: Scripts, keys: Keys, *, ttl_s: int = RECORD_TTL_S) -> None:
-        """Take `ttl_s`: how long a record is kept after its last change."""
+    def __init__(
+        self,
+        server: Server,
+        scripts: Scripts,
+        keys: Keys,
+        *,
+        ttl_s: int = RECORD_TTL_S,
+        outbox: Outbox | None = None,
+    ) -> None:
+        """Take `ttl_s`: how long a record is kept after its last change.
+
+        What is noted is put into the `outbox` as well, None: nobody wants to know.
+        """
+        self._outbox = outbox
         self._server = server
         self._scripts = scripts
         self._keys = keys
@@ -135,11 +149,11 @@ class Records:
 
     async def record_attempt(self, notification: Notification, attempt: Attempt) -> None:
         """Note an attempt, replacing what was noted of the same step and number. A full record takes no more."""
-        await self._scripts.run(*self.noting(notification, attempt))
+        await self._scripts.run_mixed([self.noting(notification, attempt), *self.calling([notification.user])])
 
     async def note_ruling(self, notification: Notification, ruling: Ruling) -> None:
         """Note a ruling, replacing one of the same step and time. A full record takes no more."""
-        await self._scripts.run(*self.ruling(notification, ruling))
+        await self._scripts.run_mixed([self.ruling(notification, ruling), *self.calling([notification.user])])
 
     def noting(self, notification: Notification, attempt: Attempt) -> tuple[Script, Call]:
         """Return the script run that notes an attempt, for those who have others to send along."""
@@ -150,14 +164,25 @@ class Records:
         return self._noting(notification, f"{_RULING}{ruling.step}:{ruling.at_ms}", ruling)
 
     def _noting(self, notification: Notification, field: str, value: Attempt | Ruling) -> tuple[Script, Call]:
-        args = (field, msgspec.json.encode(value), notification.rule, MAX_FIELDS, self._ttl_s)
-        return _NOTE, Call((self._keys.record(notification.user, notification.id),), args)
+        user, name = notification.user, notification.id
+        outcome = b"" if self._outbox is None else _noted_outcome(user, name, value)
+        noted = (field, msgspec.json.encode(value), notification.rule, MAX_FIELDS, self._ttl_s)
+        return _NOTE, Call(self._places(user, name), (*noted, name, outcome, MOST_OF_ONE))
+
+    def _places(self, user: UserId, notification: NotificationId) -> tuple[str, str]:
+        return self._keys.record(user, notification), self._keys.outbox(user)
+
+    def calling(self, users: Iterable[UserId]) -> list[Run]:
+        """Return the script runs that belong behind all that note something; none where nobody wants to know."""
+        return [] if self._outbox is None else self._outbox.calling(users)
 
     async def note_receipt(self, user: UserId, notification: NotificationId, receipt: Receipt) -> bool:
         """Note how far a message has come, unless as much is known already; say whether it was news."""
-        field = f"{_RECEIPT}{receipt.channel}"
-        args = (field, receipt.rank, msgspec.json.encode(receipt), self._ttl_s)
-        return bool(await self._scripts.run(_NOTE_RECEIPT, Call((self._keys.record(user, notification),), args)))
+        outcome = b"" if self._outbox is None else _reported(user, notification, receipt)
+        noted = (f"{_RECEIPT}{receipt.channel}", receipt.rank, msgspec.json.encode(receipt), self._ttl_s)
+        call = Call(self._places(user, notification), (*noted, notification, outcome, MOST_OF_ONE))
+        news, *_ = await self._scripts.run_mixed([(_NOTE_RECEIPT, call), *self.calling([user])])
+        return bool(news)
 
     def owning(self, notifications: Iterable[Notification]) -> list[Run]:
         """Return the script runs that note whose notifications they are, for who has others to send along."""
@@ -177,8 +202,13 @@ class Records:
 
     async def note_click(self, user: UserId, notification: NotificationId, at_ms: int) -> bool:
         """Note the first click on a notification's link; False: there was one before, or the record is gone."""
-        call = Call((self._keys.record(user, notification),), (at_ms, self._ttl_s))
-        return bool(await self._scripts.run(_NOTE_CLICK, call))
+        outcome = b""
+        if self._outbox is not None:
+            outcome = waiting_text(OutcomeKind.CLICKED, _of(user, notification, at_ms))
+        args = (at_ms, self._ttl_s, notification, outcome, MOST_OF_ONE)
+        click = (_NOTE_CLICK, Call(self._places(user, notification), args))
+        first, *_ = await self._scripts.run_mixed([click, *self.calling([user])])
+        return bool(first)
 
     async def read(self, user: UserId, notification: NotificationId) -> Record | None:
         """Return the record of a notification, attempts in the order of time; None where there is none."""
@@ -230,6 +260,24 @@ def about_entry(entry: InboxEntry) -> About:
     """Return what a record begins with where nothing is known but the inbox entry."""
     kept = (entry.event_type, entry.category, Lane.TRANSACTIONAL, entry.created_ms)
     return About(RuleName(""), *kept, expires_ms=entry.expires_ms, collapse_key=entry.collapse_key)
+
+
+def _of(user: UserId, notification: NotificationId, at_ms: int, **parts: Any) -> Outcome:
+    return Outcome(notification_id=notification, user_id=user, at_ms=at_ms, **parts)
+
+
+def _noted_outcome(user: UserId, notification: NotificationId, value: Attempt | Ruling) -> bytes:
+    parts = {"channel": value.channel, "step": value.step, "number": value.number}
+    if isinstance(value, Attempt):
+        said = {"outcome": value.outcome, "provider_id": value.provider_id or None, "detail": value.detail or None}
+        return waiting_text(OutcomeKind.ATTEMPTED, _of(user, notification, value.at_ms, **parts, **said))
+    ruled = {"verdict": value.verdict, "until_ms": value.until_ms, "detail": value.reason or None}
+    return waiting_text(OutcomeKind.RULED, _of(user, notification, value.at_ms, **parts, **ruled))
+
+
+def _reported(user: UserId, notification: NotificationId, receipt: Receipt) -> bytes:
+    said = {"channel": receipt.channel, "status": receipt.status, "detail": receipt.detail or None}
+    return waiting_text(OutcomeKind.REPORTED, _of(user, notification, receipt.at_ms, **said))
 
 
 def _record(user: UserId, notification: NotificationId, reply: Sequence[bytes]) -> Record | None:

@@ -256,6 +256,7 @@ ARGUMENTS: dict[str, Any] = {
     "topic": Topic("TOPIC"),
 }
 PARTS = {
+    "outcomes": "waiting",
     "inbox": "entries",
     "bulk": "state",
     "jobs": "due",

@@ -2,10 +2,11 @@
 --
 -- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 seen key of the notification
 --       5 entries  6 order  7 unread  8 collapse  9 the person's document  10 record of the notification  11 feed
---       (12 awaited, of its collapse key)
+--       12 outbox  (13 awaited, of its collapse key)
 -- ARGV  1 entry JSON  2 id  3 now ms  4 expires ms or '+inf'  5 category  6 collapse key or ''
 --       7 inbox size  8 history size  9 stream TTL s  10 meta TTL s  11 a new epoch  12 dedupe window s
 --       13 inbox TTL s  14 origin ms  15 what the record begins with  16 record TTL s  17 feed size
+--       18 its outcome, '' none  19 outcomes at most
 -- Returns the unread count after it, -1 where the id has been added before, -2 where the person is erased.
 -- Guarantee: entry, indexes, record, feed, unread count, publication and seen key come together. At most `inbox size`
 -- entries stay, the oldest leave first; an unseen entry of the same collapse key is replaced.
@@ -17,6 +18,7 @@
 --#include append
 --#include inbox_entry
 --#include inbox_remove
+--#include outcome
 
 local entries, order, unread, collapse = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local id, now_ms, collapse_key = ARGV[2], ARGV[3], ARGV[6]
@@ -36,7 +38,7 @@ if collapse_key ~= '' then
   end
   redis.call('HSET', collapse, 'key:' .. collapse_key, id, 'id:' .. id, collapse_key)
   redis.call('EXPIRE', collapse, ARGV[13])
-  redis.call('SET', KEYS[12], id, 'XX', 'KEEPTTL')
+  redis.call('SET', KEYS[13], id, 'XX', 'KEEPTTL')
 end
 
 local newest = redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')
@@ -54,6 +56,7 @@ if redis.call('TTL', unread) < 0.9 * ARGV[13] then
 end
 
 redis.call('HSET', KEYS[10], 'about', ARGV[15])
+tell(KEYS[12], KEYS[10], id, ARGV[18], ARGV[19], ARGV[16])
 redis.call('EXPIRE', KEYS[10], ARGV[16])
 if redis.call('LPUSH', KEYS[11], id) > tonumber(ARGV[17]) then
   redis.call('RPOP', KEYS[11])

@@ -1,19 +1,22 @@
 -- Moves entries of an inbox on to a state and tells the person's other devices.
 --
--- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 entries  5 unread  6.. the record of each id
+-- KEYS  1 meta  2 stream  3 live (pub/sub channel)  4 entries  5 unread  6 outbox  7.. the record of each id
 -- ARGV  1 rank of the state (1 seen, 2 read, 3 archived)  2 its name  3 now ms  4 history size  5 stream TTL s
---       6 meta TTL s  7 a new epoch  8 record TTL s  9.. the ids, as many as records
+--       6 meta TTL s  7 a new epoch  8 record TTL s  9 outcomes at most  10.. the ids, as many as records
+--       .. then, where they are to be told, as many outcomes
 -- Returns the unread count after it.
 -- Guarantee: a state only moves forward; ids that are not there, or are as far already, are left alone. Published once,
 -- and only if something moved, so a second run changes nothing.
 
 --#include append
 --#include inbox_entry
+--#include outcome
 
 local entries, unread, target, now_ms = KEYS[4], KEYS[5], ARGV[1], ARGV[3]
 local moved = {}
-for index = 9, #ARGV do
-  local id, record = ARGV[index], KEYS[index - 3]
+local ids = #KEYS - 6
+for index = 1, ids do
+  local id, record = ARGV[9 + index], KEYS[6 + index]
   local entry = redis.call('HGET', entries, id)
   if entry and rank_of(entry) < target then
     moved[#moved + 1] = id
@@ -22,6 +25,7 @@ for index = 9, #ARGV do
       redis.call('ZREM', unread, id)
     end
     redis.call('HSET', record, ARGV[2] .. '_ms', now_ms)
+    tell(KEYS[6], record, id, ARGV[9 + ids + index] or '', ARGV[9], ARGV[8])
     redis.call('EXPIRE', record, ARGV[8])
   end
 end

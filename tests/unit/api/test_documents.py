@@ -56,7 +56,12 @@ def openapi() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def asyncapi() -> dict[str, Any]:
     made = asyncapi_document(
-        ALL, version="1.2.3", public_url=URL, kafka_topics=["orders"], rabbitmq_exchange="shop.events"
+        ALL,
+        version="1.2.3",
+        public_url=URL,
+        kafka_topics=["orders"],
+        outcomes_topic="outcomes",
+        rabbitmq_exchange="shop.events",
     )
     document: dict[str, Any] = json.loads(msgspec.json.encode(made))
     return document
@@ -79,6 +84,15 @@ def found(document: dict[str, Any], reference: str) -> Any:
     for name in reference.removeprefix("#/").split("/"):
         part = part[name]
     return part
+
+
+def test_outcomes_are_sent_to_their_topic(asyncapi: dict[str, Any]) -> None:
+    operation = asyncapi["operations"]["send.kafka.outcomes"]
+    channel = found(asyncapi, operation["channel"]["$ref"])
+    message = found(asyncapi, channel["messages"]["OutcomeEvent"]["$ref"])
+    data = found(asyncapi, found(asyncapi, message["payload"]["$ref"])["properties"]["data"]["$ref"])
+    assert (operation["action"], channel["address"]) == ("send", "outcomes")
+    assert {"notification_id", "user_id", "at_ms"} == set(data["required"])
 
 
 def test_the_openapi_document_is_valid(openapi: dict[str, Any]) -> None:

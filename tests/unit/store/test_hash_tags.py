@@ -26,6 +26,7 @@ from hub.store.idempotency import Fresh, Idempotency
 from hub.store.inbox import Inbox
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys
+from hub.store.outbox import Box, Outbox, Pending
 from hub.store.parked import Parked
 from hub.store.preferences import PreferenceBook
 from hub.store.presence import Attendance, Presence
@@ -84,6 +85,8 @@ class Store:
         self.parked = Parked(NOBODY, recorder, keys)
         self.dead_letters = DeadLetters(NOBODY, recorder, keys)
         self.records = Records(NOBODY, recorder, keys)
+        self.outbox = Outbox(NOBODY, recorder, keys, shards=4)
+        self.telling = Records(NOBODY, recorder, keys, outbox=self.outbox)
         self.jobs = Jobs(NOBODY, recorder, keys, self.dead_letters, self.records, shards=4, dedupe_window_s=60)
         self.digests = Digests(recorder, keys, self.dead_letters, shards=4, dedupe_window_s=60)
         self.idempotency = Idempotency(NOBODY, recorder, keys)
@@ -115,6 +118,10 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "drop": lambda s: s.dead_letters.drop("d"),
     "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
     "ruling": lambda s: s.records.note_ruling(NOTIFICATION, Ruling(0, 0, 0, EMAIL, "drop")),
+    "outcome": lambda s: s.telling.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
+    "lease": lambda s: s.outbox.lease(0, 1),
+    "told": lambda s: s.outbox.drop([Box(Pending(USER, b"1"), stored=(b"1 n x",))]),
+    "rest": lambda s: s.outbox.rest(0, [Pending(USER, b"1")]),
     "schedule": lambda s: s.jobs.schedule_many([JOB]),
     "schedule keyed": lambda s: s.jobs.schedule_many([KEYED]),
     "begin keyed": lambda s: s.jobs.begin(msgspec.structs.replace(CLAIMED, job=KEYED)),
