@@ -95,6 +95,10 @@ load-100k: setup ## Run the load test with 100,000 clients on this machine
 load-delivery: setup ## Measure what a delivery worker sends, and what a campaign does to urgent texts
 	$(BIN)/python -m loadtest delivery
 
+.PHONY: load-crashes
+load-crashes: setup ## Kill delivery workers at random during 20,000 jobs, and hold every record against the mails
+	$(BIN)/python -m loadtest crashes
+
 # -------------------------------------------------------------------------------------------------------------- check
 
 .PHONY: fmt

@@ -6,7 +6,7 @@ goes out. After the message each one's ladder goes on, with its own wait.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from channels.ladder import Facts, why_over
 from channels.ports import RecordBook
 from channels.standing import Standing, Standings
+from hub.domain.channels import Channel
 from hub.domain.digests import closing_job
-from hub.domain.links import whole_link
 from hub.domain.notifications import Job, Notification
 from hub.domain.people import Person
 from hub.store.digests import Gathering
@@ -71,7 +71,7 @@ class Contents(msgspec.Struct, frozen=True):
         told = [
             (
                 job.notification,
-                replace(attempt, step=job.step, number=number, detail=attempt.detail or _in_digest(closing.job)),
+                replace(attempt, step=job.step, number=number, detail=_in_digest(closing.job, attempt.detail)),
             )
             for job in self.jobs
         ]
@@ -102,15 +102,15 @@ class Digester:
         standings: Standings,
         records: RecordBook,
         texts: Texts,
-        shop_url: str,
+        link: Callable[[Notification, Channel], str],
         default_locale: str,
     ) -> None:
-        """Take `shop_url`, where links lead, and the locale of people who have told none."""
+        """Take `link`, which makes the link of a notification over a channel, and the locale of who has told none."""
         self._queue = queue
         self._standings = standings
         self._records = records
         self._texts = texts
-        self._shop_url = shop_url
+        self._link = link
         self._default_locale = default_locale
 
     async def gather(self, claimed: Claimed, *, now_ms: int) -> Gathering:
@@ -118,7 +118,7 @@ class Digester:
         job = claimed.job
         gathering = await self._queue.gather(claimed, closing_job(job, now_ms=now_ms))
         if gathering is Gathering.GATHERED:
-            attempt = Attempt(now_ms, job.step, claimed.attempt, job.channel, GATHERED, detail="it goes into a digest")
+            attempt = Attempt(now_ms, job.step, claimed.attempt, job.channel, GATHERED)
             await self._records.record_attempt(job.notification, attempt)
         return gathering
 
@@ -151,7 +151,7 @@ class Digester:
             return left[0][0].notification
         newest_first = left[::-1][:MAX_LISTED]
         updates = [
-            {"title": text.title, "body": text.body, "link": whole_link(self._shop_url, job.notification.link)}
+            {"title": text.title, "body": text.body, "link": self._link(job.notification, closing.channel)}
             for job, text in newest_first
         ]
         context = {"updates": updates, "count": len(left), "more": len(left) - len(updates)}
@@ -166,5 +166,6 @@ def _over(job: Job, standing: Standing, facts: Facts) -> LeftOut | None:
     return LeftOut(job, over.outcome, over.reason) if over is not None else None
 
 
-def _in_digest(closing: Job) -> str:
-    return f"in digest {closing.notification.id}"
+def _in_digest(closing: Job, reason: str) -> str:
+    digest = f"in digest {closing.notification.id}"
+    return f"{digest}: {reason}" if reason else digest

@@ -59,7 +59,7 @@ def delivery_runner(
         standings=standings,
         records=records,
         texts=tools.renderer,
-        shop_url=tools.public_url,
+        link=tools.tracked_link,
         default_locale=tools.default_locale,
     )
     briefing = Briefing(

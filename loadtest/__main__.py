@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from loadtest import connections, pipeline, run, scenarios
-from loadtest.delivery import isolation, throughput
+from loadtest.delivery import crashes, isolation, throughput
 from loadtest.delivery import run as delivery
 from loadtest.measure import Figure, as_json, keep, machine, table
 from loadtest.plan import PLANS, Plan
@@ -22,7 +22,7 @@ from loadtest.target import Remote
 
 _RESULTS = Path(".local/load")
 _BENCHMARKS = (connections.NAME, pipeline.NAME)
-_ASKED_FOR = throughput.NAME
+_ASKED_FOR = (throughput.NAME, crashes.NAME)
 """What is not part of everything."""
 
 
@@ -34,9 +34,9 @@ def parser() -> argparse.ArgumentParser:
         "what",
         nargs="*",
         metavar="WHAT",
-        choices=[*_BENCHMARKS, _ASKED_FOR, run.NAME, *names, []],
-        help=f"{', '.join(_BENCHMARKS)}; {run.NAME} or some of its scenarios: {', '.join(names)}; {_ASKED_FOR}. "
-        f"None: everything but {_ASKED_FOR}",
+        choices=[*_BENCHMARKS, *_ASKED_FOR, run.NAME, *names, []],
+        help=f"{', '.join(_BENCHMARKS)}; {run.NAME} or some of its scenarios: {', '.join(names)}; "
+        f"{', '.join(_ASKED_FOR)}. None: everything but {' and '.join(_ASKED_FOR)}",
     )
     found.add_argument("--plan", choices=PLANS, default="small", help="how large the swarm's run is")
     found.add_argument("--clients", type=int, metavar="N", help="of the swarm, instead of what the plan says")
@@ -58,6 +58,9 @@ def _benchmark_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--seconds", type=int, default=15, metavar="S", help="how long latency is measured")
     group.add_argument("--messages", type=int, default=20_000, metavar="N", help="of a kind, sent by one worker")
+    group.add_argument("--jobs", type=int, default=20_000, metavar="N", help="delivered while workers are killed")
+    group.add_argument("--kills", type=int, default=40, metavar="N", help="of delivery workers")
+    group.add_argument("--seed", type=int, default=1, metavar="N", help="says when they fall")
     group.add_argument("--waiting", type=int, default=100_000, metavar="N", help="mails beside which texts are urgent")
 
 
@@ -118,7 +121,7 @@ async def _interruptible(
 async def _everything(
     options: argparse.Namespace, plan: Plan, remote: Remote | None
 ) -> tuple[list[Figure], dict[str, Any]]:
-    names = [name for name in options.what if name not in {*_BENCHMARKS, _ASKED_FOR, run.NAME}]
+    names = [name for name in options.what if name not in {*_BENCHMARKS, *_ASKED_FOR, run.NAME}]
     wanted = options.what or ([run.NAME] if remote else [*_BENCHMARKS, run.NAME])
     figures: list[Figure] = []
     record: dict[str, Any] = {"machine": machine(), "timeline": {}}
@@ -126,9 +129,11 @@ async def _everything(
         figures += await connections.measure(options.connections)
     if pipeline.NAME in wanted:
         figures += await pipeline.measure(options.events, rate=options.rate, seconds=options.seconds)
-    if _ASKED_FOR in wanted:
+    if throughput.NAME in wanted:
         load = isolation.Load(mails=options.waiting, seconds=options.seconds)
         figures += await delivery.measure(options.messages, load=load)
+    if crashes.NAME in wanted:
+        figures += await crashes.measure(crashes.Load(options.jobs, options.kills, seed=options.seed))
     if names or run.NAME in wanted:
         outcome = await run.run(plan, remote=remote, names=names)
         figures += outcome.figures

@@ -126,6 +126,13 @@ class Stack:
             process.wait()
         del self.processes[name], self._running[name]
 
+    def kill(self, name: str) -> None:
+        """End a role at once, whatever it is doing (SIGKILL)."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+        del self.processes[name]
+
     def stop_all(self) -> None:
         """Stop every role that still runs."""
         for name in list(self._running):

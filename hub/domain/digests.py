@@ -12,6 +12,8 @@ from hub.domain.notifications import Job, Notification, Step, job_id
 RULE = RuleName("digest")
 TEMPLATE = TemplateName("digest")
 EVENT_TYPE = "digest.closed"
+MAX_DIGEST_S = 7 * 86_400
+"""How long a digest may gather."""
 
 
 def name_of(job: Job) -> str:

@@ -14,6 +14,7 @@ from hub.domain import conditions
 from hub.domain.channels import BUILT_IN, INBOX, Channel
 from hub.domain.conditions import Condition
 from hub.domain.contexts import FAMILIES, variables_of
+from hub.domain.digests import MAX_DIGEST_S
 from hub.domain.durations import parse_duration
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
@@ -23,8 +24,6 @@ from hub.domain.rules import Audience, Playbook, Rule
 
 __all__ = ["Playbook", "Rule", "load_playbook"]
 
-MAX_DIGEST_S = 7 * 86_400
-"""How long a digest may gather."""
 MAX_STEPS = 8
 """Rungs of a ladder at most."""
 MAX_THROTTLE = 100

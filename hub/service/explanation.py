@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from hub.domain.channels import Channel
+from hub.domain.notifications import APPEARANCE
 from hub.store.records import About, Attempt, Receipt, Record, Ruling
 
 _MS = 1_000
 _SKIPPED = "skipped"
+_NOT_SENT = frozenset({_SKIPPED, "cancelled", "replaced"})
+_GATHERED = "gathered"
 _SEEN = "it has been seen"
 _ENDS = frozenset({_SEEN, "it has expired", "the person has been erased"})
 """The reasons that `channels.ladder` notes where it is not one step that is skipped, but all that are left."""
@@ -27,6 +30,7 @@ _WORDS = {
     "deferred": "put off",
     "released": "given back by a worker that was stopped",
     "retry": "to be tried again",
+    _GATHERED: "put into a digest",
 }
 _VERDICTS = {"send": "allowed", "hold": "held back", "drop": "not allowed"}
 
@@ -45,7 +49,10 @@ class _Telling:
 
     def beginning(self) -> Iterator[str]:
         if self._about is None:
-            yield "how it began is no longer known"
+            ahead = [attempt for attempt in self._record.attempts if attempt.step == APPEARANCE]
+            yield from (self._attempt(attempt) for attempt in ahead)
+            if not ahead:
+                yield "how it began is no longer known"
             return
         by = f"by the rule {self._about.rule}" if self._about.rule else "by no rule that is known"
         day, at = self._day, _clock(self._about.created_ms)
@@ -59,7 +66,7 @@ class _Telling:
             rulings = [ruling for ruling in self._record.decisions if ruling.step == number]
             yield from (self._ruling(ruling) for ruling in rulings)
             yield from (self._attempt(attempt) for attempt in attempts)
-            if any(attempt.outcome not in {*_UNDER_WAY, _SKIPPED} for attempt in attempts):
+            if any(attempt.outcome not in {*_UNDER_WAY, *_NOT_SENT, _GATHERED} for attempt in attempts):
                 yield from (self._receipt(each) for each in self._record.receipts if each.channel == channel)
             if not attempts and not rulings:
                 yield self._waiting(channel, number, after_s)
@@ -78,7 +85,7 @@ class _Telling:
 
     def _attempt(self, attempt: Attempt) -> str:
         at = self._at(attempt.at_ms)
-        if attempt.outcome == _SKIPPED:
+        if attempt.outcome in _NOT_SENT:
             return f"{attempt.channel} not sent at {at}{_because(self._skipped(attempt.detail))}"
         outcome = _WORDS.get(attempt.outcome, attempt.outcome)
         by = f" ({attempt.provider_id})" if attempt.provider_id else ""
@@ -98,7 +105,11 @@ class _Telling:
         return f"{receipt.channel}: its provider reported {receipt.status} at {at}{_because(receipt.detail)}"
 
     def _waiting(self, channel: Channel, number: int, after_s: float) -> str:
-        ends = [each.detail for each in self._record.attempts if each.outcome == _SKIPPED and each.detail in _ENDS]
+        ends = [
+            each.detail
+            for each in self._record.attempts
+            if each.outcome in _NOT_SENT and (each.detail in _ENDS or each.outcome != _SKIPPED)
+        ]
         ends += [ruling.reason for ruling in self._record.decisions if ruling.ends]
         if ends or self._engaged_ms() is not None:
             return f"{channel} not sent: {self._skipped(ends[0] if ends else _SEEN)}"

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from hub.domain.channels import BUILT_IN, INBOX, Channel, ChannelName
+from hub.domain.digests import MAX_DIGEST_S
 from hub.domain.envelope import unix_ms
 from hub.domain.errors import InputError
 from hub.domain.events import Instant
@@ -108,6 +109,8 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """When it comes to the inbox and its ladder begins; now where that has passed."""
     cancel_key: CancelKey | None = None
     """A name under which `notifications.cancel` calls off what has not gone out yet."""
+    digest_s: Annotated[int, Meta(ge=1, le=MAX_DIGEST_S)] | None = None
+    """For how long a step gathers with others of its category and channel into one message; none: it goes alone."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -173,6 +176,7 @@ class Notifications:
             correlation_id=call.correlation_id,
             cancel_key=request.cancel_key or "",
             generation=await self._generation(request),
+            digest_s=_digest_s(request),
         )
         send = self._sender.postpone if at_ms > call.now_ms else self._sender.notify
         (status,) = await send([notification])
@@ -274,6 +278,12 @@ def _id(call: Call, request: SendNotification) -> NotificationId:
     own = request.id or call.idempotency_key or secrets.token_hex(16)
     kind = "id" if request.id else "key"
     return NotificationId(effect_id(event_key(f"{_SOURCE}:{call.who.user}:{kind}", own), request.user, RULE))
+
+
+def _digest_s(request: SendNotification) -> int:
+    if request.digest_s is not None and request.lane is Lane.CRITICAL:
+        raise InputError("digest_s", "is not for the lane critical, whose notifications go alone")
+    return request.digest_s or 0
 
 
 def _at_ms(request: SendNotification, *, now_ms: int) -> int:

@@ -15,7 +15,7 @@ import msgspec
 
 from hub.domain.bulks import BulkId, outcome_of
 from hub.domain.ids import JobId
-from hub.domain.notifications import Job, Lane, Notification
+from hub.domain.notifications import APPEARANCE, Job, Lane, Notification
 from hub.store.cancellations import Cancellations
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
@@ -268,6 +268,9 @@ class Jobs:
         self, script: Script, call: Call, claimed: Claimed, attempt: Attempt, along: Sequence[Run] = ()
     ) -> bool:
         runs = [(script, call), *along]
+        if claimed.job.digest or claimed.job.step == APPEARANCE:
+            # Nobody has told whose it is: an inbox entry does that for all others.
+            runs += self._records.owning([claimed.job.notification])
         if attempt.outcome:
             runs.append(self._records.noting(claimed.job.notification, attempt))
         if len(runs) > 1:

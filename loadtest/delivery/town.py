@@ -45,6 +45,8 @@ class Backlog:
     template: TemplateName
     count: int
     category: str = "orders"
+    digest_s: int = 0
+    """For how long they gather with others of the same person; 0: each goes alone."""
 
 
 class Town:
@@ -56,6 +58,11 @@ class Town:
         self._samples = samples
         self._numbers = 0
         self._people = 1
+
+    @property
+    def people(self) -> int:
+        """How many there are."""
+        return self._people
 
     async def settle(self, people: int) -> None:
         """Make everybody known, and give each a phone with the app."""
@@ -71,10 +78,14 @@ class Town:
                 )
             )
 
-    async def wait_for(self, backlog: Backlog) -> None:
+    async def wait_for(self, backlog: Backlog) -> list[Notification]:
         """Put notifications into inboxes, person after person, and their first steps into the queue, due at once."""
+        sent: list[Notification] = []
         for numbers in _batches(backlog.count):
-            await self._effects.notify([self._notification(backlog, number % self._people) for number in numbers])
+            batch = [self._notification(backlog, number % self._people) for number in numbers]
+            await self._effects.notify(batch)
+            sent += batch
+        return sent
 
     def _notification(self, backlog: Backlog, person: int) -> Notification:
         self._numbers += 1
@@ -90,6 +101,7 @@ class Town:
             created_ms=unix_ms(),
             ladder=(Step(backlog.channel),),
             link="/orders/A-1001",
+            digest_s=backlog.digest_s,
         )
 
 

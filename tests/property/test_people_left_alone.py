@@ -23,6 +23,7 @@ from channels.ladder import (
     Delivered,
     Done,
     Facts,
+    Gather,
     Impossible,
     Limits,
     Refused,
@@ -33,12 +34,14 @@ from channels.ladder import (
     Wait,
     in_order,
     next_move,
+    why_over,
 )
 from channels.verdicts import Case, Verdicts
 from hub.domain.channels import EMAIL, PUSH, SMS, Channel
+from hub.domain.digests import closing_job, name_of
 from hub.domain.events import Consent
 from hub.domain.house_rules import Cap, HouseRules
-from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
+from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, Throttle, job_id
 from hub.domain.people import Person
 from hub.domain.preferences import PreferenceChange, Preferences, changed, preferred_order
@@ -69,12 +72,13 @@ BEGINNINGS = tuple(
 
 
 class Sent(NamedTuple):
-    """One message, and what the person wanted when it went out."""
+    """One notification that went out, and what the person wanted then. `message` is its own id, or its digest's."""
 
     at_ms: int
     notification: Notification
     channel: Channel
     preferences: Preferences
+    message: NotificationId
 
 
 class Counts:
@@ -112,6 +116,12 @@ class Town:
         self.seen: dict[NotificationId, int] = {}
         self.sent: list[Sent] = []
         self.holds: list[tuple[int, int]] = []
+        self.open: dict[tuple[Lane, str], Job] = {}
+        """The closing job of each digest that gathers."""
+        self.gathered: dict[JobId, list[Job]] = {}
+        """What is in each digest, by its closing job."""
+        self.told: list[tuple[JobId, JobId, int]] = []
+        """Of each time that a digest told a step: the step, the closing job and when."""
         self._answers = itertools.cycle(answers)
         self._verdicts = Verdicts(house, Counts(self))
         self._due: list[tuple[int, int, Any]] = []
@@ -136,15 +146,19 @@ class Town:
 
     async def _work(self, job: Job, known: Facts) -> None:
         job = in_order(job, preferred_order(self.preferences, job.notification.category))
-        state = EntryState.SEEN if job.notification.id in self.seen else EntryState.UNSEEN
-        facts = replace(known, now_ms=self.now_ms, state=state, ruling=None)
+        facts = replace(known, now_ms=self.now_ms, state=self._state(job), ruling=None)
         (ruling,) = await self._verdicts.on([Case(job, facts, self.person, self.preferences)])
         facts = replace(facts, ruling=ruling)
         move = next_move(job, facts, limits=LIMITS)
+        if job.digest and isinstance(move, Send | Done):
+            facts = replace(facts, gathered=self._close(job, facts))
+            move = next_move(job, facts, limits=LIMITS)
         if isinstance(move, Send):
-            self.sent.append(Sent(self.now_ms, job.notification, job.channel, self.preferences))
+            self._send(job, (job,) if facts.gathered is None else facts.gathered)
             move = next_move(job, facts, next(self._answers), limits=LIMITS)
         match move:
+            case Gather():
+                self._gather(job)
             case Retry(_, _, due_ms, unknown):
                 again = replace(facts, tries=facts.tries + 1, unknown_calls=facts.unknown_calls + unknown)
                 self.plan(due_ms, (job, again))
@@ -154,6 +168,30 @@ class Town:
             case Done(followed_by=followed_by) | Bury(followed_by=followed_by):
                 for following in followed_by:
                     self.plan(following.due_ms, (following, Facts(now_ms=0)))
+
+    def _state(self, job: Job) -> EntryState:
+        return EntryState.SEEN if job.notification.id in self.seen else EntryState.UNSEEN
+
+    def _send(self, job: Job, told: Sequence[Job]) -> None:
+        for each in told:
+            self.sent.append(Sent(self.now_ms, each.notification, job.channel, self.preferences, job.notification.id))
+            if job.digest:
+                self.told.append((each.id, job.id, self.now_ms))
+
+    def _gather(self, job: Job) -> None:
+        slot = (job.lane, name_of(job))
+        if slot not in self.open:
+            self.open[slot] = closing_job(job, now_ms=self.now_ms)
+            self.plan(self.open[slot].due_ms, (self.open[slot], Facts(now_ms=0)))
+        self.gathered.setdefault(self.open[slot].id, []).append(job)
+
+    def _close(self, job: Job, facts: Facts) -> tuple[Job, ...]:
+        """Let nothing more into a digest, and return what of it is still to be told."""
+        slot = (job.lane, job.digest)
+        if slot in self.open and self.open[slot].id == job.id:
+            del self.open[slot]
+        standing = [(each, replace(facts, state=self._state(each))) for each in self.gathered[job.id]]
+        return tuple(each for each, its_own in standing if why_over(each, its_own) is None)
 
 
 # What there is
@@ -205,6 +243,7 @@ def notifications(draw: st.DrawFn, number: int, created_ms: int) -> Notification
         ladder=tuple(draw(st.lists(steps, min_size=1, max_size=3))),
         expires_ms=None if lifetime_ms is None else created_ms + lifetime_ms,
         throttle=draw(st.none() | st.just(Throttle("k", 2, 7_200))),
+        digest_s=draw(st.sampled_from([0, 7_200, 86_400])),
     )
 
 
@@ -214,7 +253,8 @@ def towns(draw: st.DrawFn) -> tuple[Town, HouseRules]:
     town = Town(house, draw(st.sampled_from(ZONES)), draw(answers))
     for at_ms in draw(st.lists(moments, max_size=4)):
         town.plan(start_ms + at_ms, draw(changes(start_ms, at_ms)))
-    for number, at_ms in enumerate(draw(st.lists(moments, min_size=1, max_size=6))):
+    # Some come together, as what gathers in a digest does.
+    for number, at_ms in enumerate(draw(st.lists(moments | st.integers(0, HOUR_MS), min_size=1, max_size=6))):
         town.plan(start_ms + at_ms, draw(notifications(number, start_ms + at_ms)))
         if draw(st.booleans()):
             town.plan(start_ms + at_ms + draw(st.integers(0, DAY_MS)), f"n-{number}")
@@ -245,6 +285,10 @@ def is_left_alone(sent: Sent, house: HouseRules, zone: str) -> bool:
 
 def most_at_once(times_ms: Sequence[int], window_s: int) -> int:
     return max((sum(start <= at < start + window_s * 1_000 for at in times_ms) for start in times_ms), default=0)
+
+
+def alone(sent: Sent) -> bool:
+    return sent.message == sent.notification.id
 
 
 def firsts(sent: Sequence[Sent], by: Any) -> list[int]:
@@ -295,10 +339,10 @@ def test_nothing_is_sent_after_it_was_seen_or_has_expired(made: tuple[Town, Hous
 def test_no_more_is_sent_than_throttles_and_caps_allow(made: tuple[Town, HouseRules]) -> None:
     town, house = made
     asyncio.run(town.run())
-    throttled = [sent for sent in town.sent if sent.notification.throttle is not None]
+    throttled = [sent for sent in town.sent if sent.notification.throttle is not None and alone(sent)]
     assert most_at_once(firsts(throttled, lambda sent: sent.notification.id), 7_200) <= 2
     marketing = [sent for sent in town.sent if sent.notification.lane is Lane.MARKETING]
-    times_ms = firsts(marketing, lambda sent: (sent.notification.id, sent.channel))
+    times_ms = firsts(marketing, lambda sent: (sent.message, sent.channel))
     assert all(most_at_once(times_ms, cap.window_s) <= cap.count for cap in house.marketing_caps)
 
 
@@ -309,3 +353,19 @@ def test_what_is_held_is_looked_at_again_only_when_its_time_has_come(made: tuple
     asyncio.run(town.run())
     assert all(until_ms > at_ms for at_ms, until_ms in town.holds)
     assert len(town.holds) <= 200
+
+
+@FEW
+@given(towns())
+def test_a_digest_tells_each_step_once_and_not_before_its_window_is_over(made: tuple[Town, HouseRules]) -> None:
+    town, _ = made
+    asyncio.run(town.run())
+    gathered = [job.id for jobs in town.gathered.values() for job in jobs]
+    assert len(gathered) == len(set(gathered))
+    assert len({(step, closing) for step, closing, _ in town.told}) == len({step for step, _, _ in town.told})
+    assert town.open == {}
+    by_id = {job.id: job for jobs in town.gathered.values() for job in jobs}
+    for step, closing, at_ms in town.told:
+        opener = town.gathered[closing][0]
+        assert at_ms >= by_id[step].due_ms
+        assert at_ms >= opener.due_ms + opener.notification.digest_s * 1_000

@@ -9,7 +9,7 @@ from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
 from hub.domain.channels import EMAIL
 from hub.domain.digests import closing_job
-from hub.domain.ids import TemplateName
+from hub.domain.ids import NotificationId, TemplateName
 from hub.domain.notifications import EntryState, Notification, Step
 from hub.domain.people import Person, tombstone
 from hub.store.clock import unix_ms
@@ -60,6 +60,11 @@ async def test_what_gathers_goes_out_as_one_mail_that_lists_each(shop: Shop) -> 
         attempts = await shop.attempts(each)
         assert [attempt.outcome for attempt in attempts] == ["gathered", "delivered"]
         assert attempts[1].detail.startswith("in digest ")
+    digest = NotificationId((await shop.attempts(first))[1].detail.removeprefix("in digest "))
+    assert await shop.records.user_of(digest) == ZOE
+    own = await shop.records.read(ZOE, digest)
+    assert own is not None
+    assert [attempt.outcome for attempt in own.attempts] == ["delivered"]
 
 
 async def test_the_mail_is_in_the_persons_language(shop: Shop) -> None:

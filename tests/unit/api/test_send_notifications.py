@@ -36,9 +36,10 @@ async def test_a_template_gets_its_context(client: Client, sender: FakeSender) -
 async def test_lane_ladder_expiry_collapse_key_and_link_are_taken(client: Client, sender: FakeSender) -> None:
     ladder = [{"channel": "email", "after_s": 60}]
     wish = {**NOTE, "lane": "marketing", "ladder": ladder, "expires_in_s": 60, "collapse_key": "c", "link": "/gifts/7"}
+    wish["digest_s"] = 30
     assert (await send(client, wish))[0] == 202
     (note,) = sender.sent.values()
-    assert (note.lane, note.collapse_key, note.link) == (Lane.MARKETING, "c", "/gifts/7")
+    assert (note.lane, note.collapse_key, note.link, note.digest_s) == (Lane.MARKETING, "c", "/gifts/7", 30)
     assert [(step.channel, step.after_s) for step in note.ladder] == [(EMAIL, 60.0)]
     assert note.expires_ms == note.created_ms + 60_000
 
@@ -83,6 +84,9 @@ async def test_without_an_id_every_request_is_another_notification(client: Clien
         ({"id": ""}, "id"),
         ({"cancel_key": ""}, "cancel_key"),
         ({"send_at": "tomorrow"}, "send_at"),
+        ({"digest_s": 0}, "digest_s"),
+        ({"digest_s": 604_801}, "digest_s"),
+        ({"digest_s": 60, "lane": "critical"}, "digest_s"),
         ({"send_at": "2026-11-24T12:00:00"}, "send_at"),
         ({"send_at": "9999-01-01T00:00:00Z"}, "send_at"),
         ({"cancel_key": "x" * 129}, "cancel_key"),

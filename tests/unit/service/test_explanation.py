@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from hub.domain.channels import EMAIL, PUSH, SMS
+from msgspec.structs import replace
+
+from hub.domain.channels import EMAIL, INBOX, PUSH, SMS
 from hub.domain.ids import NotificationId, RuleName, UserId
-from hub.domain.notifications import Lane
+from hub.domain.notifications import APPEARANCE, Lane
 from hub.service.explanation import explained
 from hub.store.records import About, Attempt, Receipt, Record, Ruling
 from tests.shop import NOON_MS
@@ -132,3 +134,25 @@ def test_a_record_without_its_beginning_tells_what_is_left() -> None:
         "a channel not yet tried: due 0 s after the inbox",
         "email at 2026-01-01 12:00:01 delivered",
     )
+
+
+def test_what_was_called_off_or_replaced_ends_the_ladder() -> None:
+    off = Attempt(at(1), 0, 0, PUSH, "cancelled", detail="its cancel key has been cancelled")
+    told = explained(record(attempts=(off,)))
+    assert told[1:] == (
+        "push not sent at 12:00:01: its cancel key has been cancelled",
+        "email not sent: its cancel key has been cancelled",
+    )
+
+
+def test_a_step_that_gathered_is_told_with_what_became_of_its_digest() -> None:
+    gathered = Attempt(at(1), 0, 0, PUSH, "gathered")
+    sent = Attempt(at(61), 0, 1, PUSH, "delivered", provider_id="fcm", detail="in digest d1")
+    told = explained(record(attempts=(gathered, sent)))
+    assert told[1:3] == ("push at 12:00:01 put into a digest", "push at 12:01:01 delivered (fcm): in digest d1")
+
+
+def test_what_was_called_off_before_it_appeared_is_told() -> None:
+    off = Attempt(at(1), APPEARANCE, 0, INBOX, "cancelled", detail="its cancel key has been cancelled")
+    told = explained(replace(record(attempts=(off,)), about=None))
+    assert told[0].startswith("inbox not sent at ")
