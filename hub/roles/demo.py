@@ -72,7 +72,7 @@ class _Town:
     outbox_url: str
     service_key: str
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when people can come in."""
+    """Set when the hub serves and people have moved in."""
 
 
 def _roles(
@@ -132,11 +132,10 @@ async def _announce(town: _Town) -> None:
     try:
         async with asyncio.timeout(_READY_TIMEOUT_S):
             await _until_it_answers(f"{town.url}/health/ready")
-            town.ready.set()
             await _until_it_answers(town.outbox_url)
             await asyncio.to_thread(_introduce_people, town)
     finally:
-        town.ready.set()  # However slow the hub is: what works behind it waits for it by itself.
+        town.ready.set()  # However slow the hub is: what works behind it waits no longer.
     pages = {"Shopper": "/", "Publish an event": "/publish", "What went out": "/outbox", "Operator": "/ops#demo"}
     documents = {"API": "/openapi.json", "Health": "/health/ready", "Metrics": "/metrics"}
     lines = [f"  {name:<26}{town.url}{path}" for name, path in {**pages, **documents}.items()]
