@@ -1,6 +1,7 @@
 """Thousands come and go, in every way there is to go, and nothing of them is left behind."""
 
 import asyncio
+import contextlib
 import gc
 from collections import Counter
 from collections.abc import Iterator
@@ -70,7 +71,10 @@ async def test_nothing_is_left_of_thousands_who_came_and_went(worker: Running) -
 
         async with asyncio.timeout(60):
             await asyncio.gather(*(one(number) for number in range(_PEOPLE)))
-        await until(lambda: left() == before, within_s=20)
-        await until(lambda: open_descriptors() == descriptors)
+        # What was there before may go meanwhile, when its own test's loop is done with it.
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: not left() - before)
+        assert left() - before == Counter()
+        await until(lambda: open_descriptors() <= descriptors)
         assert worker.gateway.connections == 1
         assert await neighbour.call(ping={}) == {}
