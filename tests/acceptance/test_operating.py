@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import jwt
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from deploy.local import KafkaServer, RabbitServer, RedisServer
 from deploy.local.ports import free_port
@@ -69,6 +70,15 @@ async def test_a_token_from_the_command_line_lets_its_user_in(tmp_path: Path, re
             assert answer.status == 200
         code, _, told = await hub.command("config", "show")
         assert SECRET not in told
+
+
+async def test_the_openapi_document_that_is_served_is_valid(tmp_path: Path, redis_url: str, unique_name: str) -> None:
+    async with Installation(tmp_path, unique_name, REDIS_URL=redis_url) as hub:
+        await hub.started("serve")
+        async with hub.http.get(f"{hub.url}/openapi.json") as answer:
+            document = await answer.json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert {"/v1/events", "/v1/inbox"} <= document["paths"].keys()
 
 
 async def test_readiness_follows_redis_down_and_up(tmp_path: Path, unique_name: str) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.domain.contexts import TEMPLATES
-from templates.catalog import CHANNEL_FILES, Catalog
+from templates.catalog import BUILT_IN, CHANNEL_FILES, Catalog
 from templates.check import check, render, sample
 from templates.renderer import Renderer
 from templates.texts import EmailText, TemplateError
@@ -71,7 +72,7 @@ def test_locales_say_different_things(template: str) -> None:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What a check finds, by file, where every kind of mistake has been made. One check: it renders every template."""
+    """What a check finds, by file, where every kind of mistake has been made. Of ours, only `message` is there."""
     words = Catalog().words("en").keys() - {"hello", "others_one"}
     mistakes = {
         "de/mine/inbox.txt": "Titel\n{{ typo }}",
@@ -84,13 +85,20 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "ja/words.toml": "".join(f'{word} = "語"\n' for word in words),
         "en/untried/inbox.txt": "Title\nBody",
     }
-    folder = tmp_path_factory.mktemp("own")
+    folder, shipped = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("shipped")
+    shutil.copytree(BUILT_IN / "layouts", shipped / "layouts")
+    shutil.copy(BUILT_IN / "samples.toml", shipped)
+    for locale in LOCALES:
+        shutil.copytree(BUILT_IN / locale / "message", shipped / locale / "message")
+        shutil.copy(BUILT_IN / locale / "words.toml", shipped / locale)
     for name, text in mistakes.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     problems: dict[str, list[str]] = {}
-    for finding in check(Renderer(override=folder), sms_segments=2):
-        problems.setdefault(finding.file, []).append(finding.problem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("templates.catalog.BUILT_IN", shipped)
+        for finding in check(Renderer(override=folder), sms_segments=2):
+            problems.setdefault(finding.file, []).append(finding.problem)
     return problems
 
 
