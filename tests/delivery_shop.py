@@ -41,6 +41,7 @@ from hub.store.server import Server
 from hub.store.suppressions import Suppressions
 from hub.store.topics import Topics
 from templates.renderer import Renderer
+from tests.due import next_due_ms
 
 ZOE = UserId("zoe")
 MAILBOX = "zoe@example.com"
@@ -64,6 +65,7 @@ class Shop:
 
     def __init__(self, server: Server, prefix: str, relay: MailRelay) -> None:
         keys, scripts = Keys(prefix), Scripts(server)
+        self._keys, self._server = keys, server
         self.relay = relay
         self.dead_letters = DeadLetters(server, scripts, keys)
         self.records = Records(server, scripts, keys)
@@ -89,6 +91,10 @@ class Shop:
         self.allowances = Allowances(scripts, keys)
         self.house = HouseRules()
         self._numbers = itertools.count()
+
+    async def next_due_ms(self, lane: Lane) -> int | None:
+        """Return when a lane has something to do next, None where it is empty."""
+        return await next_due_ms(self._server, self._keys, lane, shards=2)
 
     async def knows(self, person: Person) -> None:
         aggregate = Aggregate(AggregateKind.PERSON, person.user)

@@ -14,6 +14,8 @@ from enum import StrEnum
 import msgspec
 from aiohttp import web
 
+from channels.standins.faults import Faults
+
 GARBAGE = b"<html><body>502 Bad Gateway</body></html>"
 
 
@@ -36,28 +38,12 @@ class HttpFault(msgspec.Struct, frozen=True):
     recipient: str = ""
 
 
-class HttpScript:
-    """The faults to come, in the order they were added."""
-
-    def __init__(self) -> None:
-        self._faults: list[tuple[HttpFault, int | None]] = []
-
-    def add(self, fault: HttpFault) -> None:
-        """Let a fault strike from now on."""
-        self._faults.append((fault, fault.times))
-
-    def clear(self) -> None:
-        """Let everything go right again."""
-        self._faults.clear()
+class HttpScript(Faults[HttpFault]):
+    """The faults to come of an HTTP provider."""
 
     def strike(self, recipient: str) -> HttpFault | None:
         """Return the fault for this request, None where all is well, and count it."""
-        for index, (fault, left) in enumerate(self._faults):
-            if fault.recipient in recipient:
-                if left is not None:
-                    self._faults[index : index + 1] = [(fault, left - 1)] if left > 1 else []
-                return fault
-        return None
+        return self.first(lambda fault: fault.recipient in recipient)
 
 
 async def conduct(fault: HttpFault, request: web.Request) -> web.Response | None:

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
+from channels.standins.faults import Faults
+
 
 class Phase(StrEnum):
     """The moments of an SMTP conversation at which something can go wrong."""
@@ -41,24 +43,8 @@ class Fault(msgspec.Struct, frozen=True):
     recipient: str = ""
 
 
-class FaultScript:
-    """The faults to come, in the order they were added."""
-
-    def __init__(self) -> None:
-        self._faults: list[tuple[Fault, int | None]] = []
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will go wrong."""
-        return not self._faults
-
-    def add(self, fault: Fault) -> None:
-        """Let a fault strike from now on."""
-        self._faults.append((fault, fault.times))
-
-    def clear(self) -> None:
-        """Let everything go right again."""
-        self._faults.clear()
+class FaultScript(Faults[Fault]):
+    """The faults to come of a mail relay."""
 
     @contextmanager
     def during(self, fault: Fault) -> Iterator[None]:
@@ -71,9 +57,4 @@ class FaultScript:
 
     def strike(self, phase: Phase, recipient: str = "") -> Fault | None:
         """Return the fault for this moment, None where all is well, and count it."""
-        for index, (fault, left) in enumerate(self._faults):
-            if fault.phase is phase and fault.recipient in recipient:
-                if left is not None:
-                    self._faults[index : index + 1] = [(fault, left - 1)] if left > 1 else []
-                return fault
-        return None
+        return self.first(lambda fault: fault.phase is phase and fault.recipient in recipient)

@@ -106,15 +106,9 @@ class Gateway:
         self._check = PositionCheck(
             self._directory, topics, self._recovery, tally, interval_s=settings.position_check_s
         )
-        limits = Limits(
-            version=f"doorbell {version}".strip(),
-            ping_s=max(1, round(settings.ping_interval_s)),
-            max_subscriptions=settings.max_subscriptions,
-            max_commands_per_second=settings.max_commands_per_second,
-        )
         self._worker = Worker(
             settings,
-            limits=limits,
+            limits=_limits(settings, version),
             access=access,
             operations=operations,
             topics=topics,
@@ -128,14 +122,7 @@ class Gateway:
             wheel=wheel,
             clock=clock,
         )
-        descriptors = descriptor_limit()
-        self._admission = Admission(
-            per_second=settings.accepts_per_second,
-            max_connections=connection_limit(settings.max_connections, descriptors),
-            descriptors=descriptors,
-            now_s=self._worker.now_s(),
-            late_from_s=late_from_s,
-        )
+        self._admission = _admission(settings, now_s=clock.now_s(), late_from_s=late_from_s)
         self._directives = directives
         self._directives_topic = LiveTopic(LOG, Namespace(LOG))
         self._steward = Steward(
@@ -284,10 +271,6 @@ class Gateway:
         """Whether publications arrive from Redis, as far as is known. `probe` proves it."""
         return self._pubsub.connected
 
-    async def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until `ready`, at most `timeout_s`; return whether it is."""
-        return await self._pubsub.wait_connected(timeout_s)
-
     async def probe(self, publish: Callable[[str, bytes], Awaitable[object]], *, timeout_s: float = 2.0) -> bool:
         """Prove that a message gets from Redis to this worker: publish one with `publish(channel, message)`.
 
@@ -340,6 +323,28 @@ class Gateway:
         gone_s = worker.now_s() + _HANG_UP_S
         while worker.connections and worker.now_s() < gone_s:  # noqa: ASYNC110 - the last may hang up at any time
             await asyncio.sleep(_DRAIN_STEP_S)
+
+
+def _limits(settings: Settings, version: str) -> Limits:
+    """Return what a session is held to."""
+    return Limits(
+        version=f"doorbell {version}".strip(),
+        ping_s=max(1, round(settings.ping_interval_s)),
+        max_subscriptions=settings.max_subscriptions,
+        max_commands_per_second=settings.max_commands_per_second,
+    )
+
+
+def _admission(settings: Settings, *, now_s: float, late_from_s: float) -> Admission:
+    """Return what decides who is let in: the settings, within the descriptors of this process."""
+    descriptors = descriptor_limit()
+    return Admission(
+        per_second=settings.accepts_per_second,
+        max_connections=connection_limit(settings.max_connections, descriptors),
+        descriptors=descriptors,
+        now_s=now_s,
+        late_from_s=late_from_s,
+    )
 
 
 class _Probe:

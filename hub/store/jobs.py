@@ -310,16 +310,6 @@ class Jobs:
             depth[shard.lane] += count
         return depth
 
-    async def next_due_ms(self, lane: Lane) -> int | None:
-        """Return when the next job of a lane is due or its lease runs out, None where it has none.
-
-        In the past: something can be claimed now. A job scheduled meanwhile may be due sooner, so sleep in short steps.
-        """
-        keys = [key for number in range(self._shards) for key in self._parts(_Shard(lane, number), "due", "leased")]
-        reads: list[Command] = [("ZRANGE", key, 0, 0, "WITHSCORES") for key in keys]
-        firsts = await read_pipelined(self._server, reads, what="jobs next due")
-        return min((int(first[1]) for first in firsts if first), default=None)
-
     def _shares(self, lane: Lane, limit: int) -> Iterator[tuple[_Shard, int]]:
         """Split `limit` over the shards; what does not divide goes to other shards each time."""
         share, rest = divmod(limit, self._shards)

@@ -100,7 +100,7 @@ async def test_quiet_hours_hold_a_job_until_they_end_without_claiming_it_again(s
     notification = await shop.notifies(expires_ms=unix_ms() + DAY_MS)
     async with shop.working():
         held = await first_of(rulings, shop, notification)
-        due_ms = await shop.jobs.next_due_ms(Lane.TRANSACTIONAL)
+        due_ms = await shop.next_due_ms(Lane.TRANSACTIONAL)
     assert [ruling.verdict for ruling in held] == ["hold"]
     assert due_ms == held[0].until_ms
     assert due_ms is not None
@@ -181,7 +181,7 @@ async def test_the_channel_that_a_person_prefers_is_tried_first(shop: Shop) -> N
     notification = await shop.notifies(ladder=(Step(PUSH), Step(SMS, after_s=300.0), Step(EMAIL, after_s=600.0)))
     async with shop.working():
         await first_of(Shop.attempts, shop, notification)
-        due_ms = await shop.jobs.next_due_ms(Lane.TRANSACTIONAL)
+        due_ms = await shop.next_due_ms(Lane.TRANSACTIONAL)
     assert shop.relay.outbox.total == 1
     assert due_ms is not None
     assert 200_000 < due_ms - unix_ms() <= 300_000

@@ -343,8 +343,10 @@ async def test_a_stream_may_be_asked_for_on_a_connection_that_is_kept_alive(work
     assert await reader.readexactly(5) == b"hello"
     request = post(b'{"token":"ann"}')
     writer.write(request[:-9])
-    # The rest comes in a read of its own.
-    await asyncio.sleep(0.05)
+    # The rest comes in a read of its own: the HTTP server has begun with the first part.
+    http = worker.runner.server
+    assert http is not None
+    await until(lambda: http.requests_count == 2)
     writer.write(request[-9:])
     await stream.begin()
     assert "connect" in await stream.event()

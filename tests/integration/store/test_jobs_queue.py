@@ -193,14 +193,12 @@ async def test_a_job_that_cannot_be_read_is_put_aside_and_blocks_nobody(
     assert (await jobs.depth())[Lane.CRITICAL] == 1
 
 
-async def test_next_due_is_the_first_due_job_or_lease(jobs: Jobs, make_job: MakeJob) -> None:
-    assert await jobs.next_due_ms(Lane.CRITICAL) is None
+async def test_a_job_in_hand_comes_back_when_its_lease_runs_out(jobs: Jobs, make_job: MakeJob) -> None:
     await jobs.schedule_many([make_job("a", user="a", due_ms=0), make_job("b", user="b", due_ms=70)])
-    assert await jobs.next_due_ms(Lane.CRITICAL) == 0
-    await claim(jobs, 0)
-    assert await jobs.next_due_ms(Lane.CRITICAL) == 70
-    await claim(jobs, 70)
-    assert await jobs.next_due_ms(Lane.CRITICAL) == LEASE_MS
+    assert [claimed.job.id for claimed in await claim(jobs, 0)] == ["a:0"]
+    assert [claimed.job.id for claimed in await claim(jobs, 70)] == ["b:0"]
+    assert await claim(jobs, LEASE_MS - 1) == []
+    assert [claimed.job.id for claimed in await claim(jobs, LEASE_MS)] == ["a:0"]
 
 
 async def test_attempts_and_outcomes_are_on_the_record(jobs: Jobs, make_job: MakeJob, records: Records) -> None:

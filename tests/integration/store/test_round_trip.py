@@ -60,9 +60,14 @@ async def test_silence_for_the_socket_timeout_is_a_timeout(redis_url: str) -> No
 
 
 async def test_nobody_reads_the_replies_of_a_cancelled_trip(redis_url: str) -> None:
-    async with aclosing(SingleServer(redis_url, max_connections=1)) as single:
+    async with (
+        aclosing(SingleServer(redis_url, max_connections=1)) as single,
+        aclosing(SingleServer(redis_url)) as other,
+    ):
         trip = asyncio.create_task(single.exchange([("BLPOP", "nothing-here", 1), ("ECHO", "stale")]))
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
+            while b"cmd=blpop" not in (await other.exchange([("CLIENT", "LIST")]))[0]:
+                pass
         trip.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trip
