@@ -16,8 +16,6 @@ BulkId = NewType("BulkId", str)
 
 MAX_RECIPIENTS = 10_000
 """That one bulk may list; a segment may have more."""
-MARKETING = "marketing"
-"""The category that goes by the marketing lane unless said otherwise."""
 RULE = RuleName("bulk")
 EVENT_TYPE = "notification.sent"
 _SOURCE = "doorbell:notifications.send_many"
@@ -89,11 +87,6 @@ _OF_STEPS: Mapping[str, BulkOutcome] = MappingProxyType(
 def outcome_of(step: str) -> BulkOutcome:
     """Return what the outcome of a step that is over means for the person. What is not listed was not sent."""
     return _OF_STEPS.get(step, BulkOutcome.SKIPPED)
-
-
-def usual_lane(category: str) -> Lane:
-    """Return the lane of a bulk that names none."""
-    return Lane.MARKETING if category == MARKETING else Lane.TRANSACTIONAL
 
 
 def bulk_id(caller: str, own: str) -> BulkId:

@@ -20,6 +20,15 @@ class Lane(StrEnum):
     MARKETING = "marketing"
 
 
+MARKETING = "marketing"
+"""The category of promotion. It goes by the lane of that name alone, in which nothing goes out without consent."""
+
+
+def usual_lane(category: str) -> Lane:
+    """Return the lane of what names none."""
+    return Lane.MARKETING if category == MARKETING else Lane.TRANSACTIONAL
+
+
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rung of the ladder: try `channel` if still unseen `after_s` seconds after the step before."""
 

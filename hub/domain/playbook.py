@@ -19,7 +19,7 @@ from hub.domain.durations import parse_duration
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import RuleName, TemplateName
-from hub.domain.notifications import Lane, Step, Throttle
+from hub.domain.notifications import MARKETING, Lane, Step, Throttle
 from hub.domain.rules import Audience, Playbook, Rule
 
 __all__ = ["Playbook", "Rule", "load_playbook"]
@@ -121,6 +121,7 @@ class _Reader:
         rule = _rule(name, {**self._inherited, **values})
         self._check_waits(name, rule, own)
         self._check_digest(name, rule, own)
+        self._check_lane(name, rule, own)
         return rule
 
     def _check_variables(self, own: Mapping[str, _Found], values: Mapping[str, Any]) -> None:
@@ -146,6 +147,12 @@ class _Reader:
             if found is not None:
                 here = _Found(found.file, f"rules.{name}.expires", f"{rule.expires_s}s")
                 self._note(here, "write more than the waits and digests of the ladder, or its last step never comes")
+
+    def _check_lane(self, name: str, rule: Rule, own: Mapping[str, _Found]) -> None:
+        if rule.category == MARKETING and rule.lane is not Lane.MARKETING:
+            found = own.get("lane") or own["category"]
+            here = _Found(found.file, f"rules.{name}.lane", rule.lane.value)
+            self._note(here, f"write {Lane.MARKETING}: promotion goes out only with consent")
 
     def _check_digest(self, name: str, rule: Rule, own: Mapping[str, _Found]) -> None:
         if rule.digest_s is not None and rule.lane is Lane.CRITICAL:

@@ -15,24 +15,24 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import Meta
 
-from hub.domain.bulks import MARKETING, MAX_RECIPIENTS, Bulk, BulkId, BulkOutcome, Recipient, bulk_id, usual_lane
+from hub.domain.bulks import MAX_RECIPIENTS, Bulk, BulkId, BulkOutcome, Recipient, bulk_id
 from hub.domain.channels import BUILT_IN, Channel
-from hub.domain.envelope import unix_ms
 from hub.domain.errors import InputError
 from hub.domain.events import Instant
 from hub.domain.ids import TemplateName, UserId
-from hub.domain.notifications import Lane
+from hub.domain.notifications import MARKETING, Lane
 from hub.observe import logger
 from hub.service.decoding import decode_json
 from hub.service.failures import Failure, FieldProblem, OperationFailed
 from hub.service.notifications import (
-    MAX_AHEAD_S,
     MAX_STEPS,
     Name,
     SendStep,
     User,
+    begins_ms,
     check_context,
     ladder_of,
+    lane_for,
     needed_by,
 )
 from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Http, Operation, Repeat
@@ -241,18 +241,17 @@ class BulkSending:
         needed = needed_by(request.template, self._templates)
         if (request.segment is None) == (not request.recipients):
             raise InputError("recipients", "is missing; give recipients or a segment, and not both")
-        if request.category == MARKETING and request.lane not in {None, Lane.MARKETING}:
-            raise InputError("lane", f"must be marketing for the category {MARKETING}: it goes out only with consent")
         if request.segment is not None:
             check_context(request.context, needed=needed, template=request.template)
         own = request.id or call.idempotency_key or secrets.token_hex(16)
-        at_ms = _begins_ms(request, now_ms=call.now_ms)
+        lane = lane_for(request.category, request.lane)
+        at_ms = begins_ms(request.send_at, now_ms=call.now_ms)
         return Bulk(
             id=bulk_id(f"{call.who.user}:{'id' if request.id else 'key'}", own),
             by=call.who.user,
             created_ms=at_ms,
             category=request.category,
-            lane=request.lane or usual_lane(request.category),
+            lane=lane,
             template=TemplateName(request.template),
             context=request.context,
             ladder=ladder_of(request.ladder, channels=self._channels),
@@ -399,14 +398,6 @@ class _Checks:
         check_context({**self._shared, **given.context}, needed=self._needed, template=self._template)
         self._named.add(given.user)
         return Recipient(UserId(given.user), given.context)
-
-
-def _begins_ms(request: SendMany, *, now_ms: int) -> int:
-    """Return when a bulk is to begin, in Unix ms: not before now."""
-    at_ms = now_ms if request.send_at is None else unix_ms(request.send_at)
-    if at_ms > now_ms + MAX_AHEAD_S * 1_000:
-        raise InputError("send_at", f"is more than {MAX_AHEAD_S // 86_400} days ahead")
-    return max(now_ms, at_ms)
 
 
 def _in_progress() -> OperationFailed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
 
@@ -17,7 +18,7 @@ from hub.domain.errors import InputError
 from hub.domain.events import Instant
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
 from hub.domain.links import leads_to
-from hub.domain.notifications import Lane, Notification, Step
+from hub.domain.notifications import MARKETING, Lane, Notification, Step, usual_lane
 from hub.observe import logger
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
@@ -98,7 +99,8 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     title: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     body: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
     category: Name = "account"
-    lane: Lane = Lane.TRANSACTIONAL
+    lane: Lane | None = None
+    """None: `marketing` for the category of that name, which has no other, `transactional` for others."""
     ladder: Annotated[tuple[SendStep, ...], Meta(max_length=MAX_STEPS)] = ()
     """The channels after the inbox; none: the inbox is all."""
     expires_in_s: Annotated[int, Meta(ge=1, le=90 * 86_400)] | None = None
@@ -158,14 +160,15 @@ class Notifications:
         Raises InputError, OperationFailed (FORBIDDEN for another caller's lane), StoreUnavailable.
         """
         template, context = self._content(request)
-        at_ms = _at_ms(request, now_ms=call.now_ms)
+        lane = lane_for(request.category, request.lane)
+        at_ms = begins_ms(request.send_at, now_ms=call.now_ms)
         notification = Notification(
             id=_id(call, request),
             user=UserId(request.user),
             rule=RULE,
             event_type=EVENT_TYPE,
             category=request.category,
-            lane=request.lane,
+            lane=lane,
             template=template,
             context=context,
             created_ms=at_ms,
@@ -175,7 +178,7 @@ class Notifications:
             link=self._link(request.link),
             correlation_id=call.correlation_id,
             cancel_key=request.cancel_key or "",
-            generation=await self._generation(request),
+            generation=await self._generation(request, lane),
             digest_s=_digest_s(request),
         )
         send = self._sender.postpone if at_ms > call.now_ms else self._sender.notify
@@ -183,10 +186,10 @@ class Notifications:
         _log.info("notification_sent", by=call.who.user, user=request.user, id=notification.id, status=status.value)
         return Sent(notification.id, status)
 
-    async def _generation(self, request: SendNotification) -> int:
+    async def _generation(self, request: SendNotification, lane: Lane) -> int:
         if request.cancel_key is None:
             return 0
-        wanted = (request.lane, UserId(request.user), request.cancel_key)
+        wanted = (lane, UserId(request.user), request.cancel_key)
         (generation,) = await self._cancel_keys.generations([wanted])
         return generation
 
@@ -286,9 +289,16 @@ def _digest_s(request: SendNotification) -> int:
     return request.digest_s or 0
 
 
-def _at_ms(request: SendNotification, *, now_ms: int) -> int:
-    """Return when a notification is to appear, in Unix ms: not before now."""
-    at_ms = now_ms if request.send_at is None else unix_ms(request.send_at)
+def lane_for(category: str, lane: Lane | None) -> Lane:
+    """Return the lane that a request means. Raises InputError where promotion would go out without consent."""
+    if category == MARKETING and lane not in {None, Lane.MARKETING}:
+        raise InputError("lane", f"must be marketing for the category {MARKETING}: it goes out only with consent")
+    return lane or usual_lane(category)
+
+
+def begins_ms(send_at: datetime | None, *, now_ms: int) -> int:
+    """Return when what is asked for is to begin, in Unix ms: not before now. Raises InputError."""
+    at_ms = now_ms if send_at is None else unix_ms(send_at)
     if at_ms > now_ms + MAX_AHEAD_S * 1_000:
         raise InputError("send_at", f"is more than {MAX_AHEAD_S // 86_400} days ahead")
     return max(now_ms, at_ms)

@@ -57,6 +57,11 @@ async def test_without_an_id_every_request_is_another_notification(client: Clien
     assert len(sender.sent) == 2
 
 
+async def test_promotion_goes_by_the_lane_that_asks_for_consent(client: Client, sender: FakeSender) -> None:
+    await send(client, {**NOTE, "category": "marketing"})
+    assert [note.lane for note in sender.sent.values()] == [Lane.MARKETING]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -70,6 +75,7 @@ async def test_without_an_id_every_request_is_another_notification(client: Clien
         ({"template": "order-packed"}, "title"),
         ({"context": {"a": 1}}, "context"),
         ({"lane": "express"}, "lane"),
+        ({"category": "marketing", "lane": "transactional"}, "lane"),
         ({"category": "Two Words"}, "category"),
         ({"ladder": [{"channel": "pigeon"}]}, "ladder[0].channel"),
         ({"ladder": [{"channel": "inbox"}]}, "ladder[0].channel"),

@@ -1,6 +1,6 @@
 import pytest
 
-from hub.domain.bulks import Bulk, BulkId, BulkOutcome, Recipient, bulk_id, notification_of, outcome_of, usual_lane
+from hub.domain.bulks import Bulk, BulkId, BulkOutcome, Recipient, bulk_id, notification_of, outcome_of
 from hub.domain.channels import EMAIL
 from hub.domain.ids import TemplateName, UserId
 from hub.domain.notifications import Lane, Step
@@ -34,10 +34,6 @@ def test_each_persons_notification_has_an_id_that_stays() -> None:
 
 def test_the_same_id_of_another_caller_is_another_bulk() -> None:
     assert bulk_id("shop", "spring") == bulk_id("shop", "spring") != bulk_id("other", "spring")
-
-
-def test_only_marketing_goes_by_the_marketing_lane_unless_told() -> None:
-    assert (usual_lane("marketing"), usual_lane("account")) == (Lane.MARKETING, Lane.TRANSACTIONAL)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,15 @@ def test_a_mistake_in_the_shape_of_the_file_is_named(toml: str, key: str) -> Non
     assert [mistake.key for mistake in mistakes(toml)] == [key]
 
 
+@pytest.mark.parametrize("lane", ["", 'lane = "critical"'])
+def test_promotion_must_go_by_the_lane_that_asks_for_consent(lane: str) -> None:
+    (mistake,) = mistakes(RULE.replace('"orders"', '"marketing"') + lane)
+    assert (mistake.key, mistake.advice) == (
+        "rules.my-rule.lane",
+        "write marketing: promotion goes out only with consent",
+    )
+
+
 def test_a_collapse_key_of_known_variables_is_taken() -> None:
     assert rule(loaded(RULE + 'collapse = "packed:{order_id}"'), "my-rule").collapse == "packed:{order_id}"
 
