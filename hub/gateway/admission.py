@@ -12,7 +12,7 @@ _OWN = 64
 _UNLIMITED = 1_000_000
 LATE_S = 0.5
 """A worker that comes to its work so much later than it meant to does not get through it."""
-_PATIENCE_S = 2.0
+_PATIENCE_S = 4.0
 """How long newcomers may stand before the door: SDKs give up after five seconds, and then all of it was in vain."""
 
 

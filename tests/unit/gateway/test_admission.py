@@ -30,8 +30,8 @@ def admission_with_a_queue(*, before: int, came: int, queued: int) -> Admission:
 
 
 def test_a_worker_with_a_long_queue_takes_nobody_until_it_is_short() -> None:
-    # 100 newcomers in a quarter of a second: the last of 900 will have waited for 2.25 s.
-    admission = admission_with_a_queue(before=700, came=100, queued=900)
+    # 50 newcomers in a quarter of a second: the last of 900 will have waited for 4.5 s.
+    admission = admission_with_a_queue(before=700, came=50, queued=900)
     assert admission.refuse(connections=0, now_s=0.5) == "busy"
     admission.came = 600
     admission.look(queued=300, now_s=0.75)
