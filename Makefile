@@ -116,7 +116,8 @@ check: env ## Lint the code and the Dockerfile, check formatting, types and impo
 
 .PHONY: test
 test: setup ensure check ## Check everything, then run every test but the faults
-	$(BIN)/pytest tests --ignore=tests/faults
+	$(BIN)/pytest -q -n auto tests/unit tests/property
+	$(BIN)/pytest tests --ignore=tests/faults --ignore=tests/unit --ignore=tests/property
 
 .PHONY: test-unit
 test-unit: env ## Run the tests that need no service

@@ -19,7 +19,7 @@ from deploy.local.programs import CHROMIUM
 from tests.services import KAFKA_JARS, run_folder, running, unavailable
 
 # `make test-unit` looks for a moment, `make test` looks properly.
-settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("quick", max_examples=8, deadline=None)
 
 _TESTS = Path(__file__).parent
 _FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "faults", "browser")
