@@ -221,13 +221,13 @@ class ClusterServer:
 
     async def demoted(self) -> None:
         """Look again who leads."""
-        with contextlib.suppress(RedisConnectionError):
+        with contextlib.suppress(RedisConnectionError, RedisTimeoutError):
             await self._look()
 
     async def _learn(self, replies: Sequence[Any]) -> None:
         """Look again, and believe a server that says where a slot is more than those that have not heard of it."""
         if any(isinstance(reply, (MovedError, _Lost)) for reply in replies):
-            with contextlib.suppress(RedisConnectionError):
+            with contextlib.suppress(RedisConnectionError, RedisTimeoutError):
                 await self._look()
         moved = {reply.slot_id: reply for reply in replies if isinstance(reply, MovedError) and reply.host}
         if self._view is None or not moved:

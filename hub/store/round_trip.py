@@ -59,12 +59,17 @@ class Pool(BlockingConnectionPool):
         self._alone = 0
 
     async def give_up(self) -> None:
-        """Close all connections. Who waits for a connection or for replies may go on waiting, until it is cancelled."""
+        """Close all connections at once, whatever has not been sent yet.
+
+        Who waits for a connection or for replies may go on waiting, until it is cancelled.
+        """
         if self._traveller is not None:
             self._traveller.cancel()
         while self._asked:
             _fail([self._asked.popleft()], RedisConnectionError("the server has been given up"))
-        await self.disconnect()
+        for connection in [*self._available_connections, *self._in_use_connections]:
+            # Saying goodbye in good order would wait for a server that does not read any more.
+            await connection.disconnect(nowait=True)
 
     async def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands and return their replies in order, error replies as exceptions among them.

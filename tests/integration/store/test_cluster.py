@@ -30,6 +30,8 @@ from tests.services import running
 
 KEYS = Keys()
 ORDERS = [Topic(f"order:{number}") for number in range(60)]
+_UNREAD_BYTES = 20_000_000
+"""More than the buffers between us and a server take."""
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +237,18 @@ async def test_who_waits_for_a_frozen_master_is_answered_by_the_one_that_takes_o
                 answers = await asyncio.gather(*(server.exchange([("SET", "order", "packed")]) for _ in range(5)))
                 assert answers == [[b"OK"]] * 5
                 assert await server.exchange([("GET", "order")]) == [b"packed"]
+
+
+async def test_a_frozen_master_that_has_not_read_everything_is_given_up_as_well(tmp_path: Path) -> None:
+    with running(RedisCluster(tmp_path, replicas=1)) as own:
+        async with aclosing(ClusterServer(redis_address(own.url), timeout_s=100.0)) as server:
+            assert await server.exchange([("SET", "order", "placed")]) == [b"OK"]
+            await asyncio.to_thread(own.master_of(slot_of(b"order")).pause)
+            async with asyncio.timeout(50):
+                large = asyncio.create_task(server.exchange([("SET", "order", b"x" * _UNREAD_BYTES)]))
+                answers = await asyncio.gather(*(server.exchange([("GET", "order")]) for _ in range(5)))
+                assert {len(answer) for (answer,) in answers} <= {len("placed"), _UNREAD_BYTES}
+                assert await large == [b"OK"]
 
 
 async def test_the_generation_stays_while_only_slots_move(cluster: ClusterServer, own_cluster: RedisCluster) -> None:
