@@ -33,33 +33,36 @@ _SINGLE = {"user": "bystander", "title": "Hello", "body": "Your gift card is her
 
 
 class Beside:
-    """Sends single notifications at a steady rate, and notes how long each takes."""
+    """Sends single notifications at a steady rate, and notes how long each takes until it is accepted."""
 
     def __init__(self, api: aiohttp.ClientSession) -> None:
         self._api = api
+        self._going_on = False
         self.took_ms: list[float] = []
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
-        """Send for the block, from afresh."""
-        self.took_ms = []
-        task = asyncio.create_task(self._send())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _send(self) -> None:
-        began_s, number = time.monotonic(), 0
+        """Send for the block, from afresh, and wait for the last answers. Raises what went wrong with any of them."""
+        self.took_ms, self._going_on = [], True
         async with asyncio.TaskGroup() as tasks:
-            while True:
-                await asyncio.sleep(max(0.0, began_s + number / _RATE - time.monotonic()))
-                tasks.create_task(self._one())
-                number += 1
+            tasks.create_task(self._send(tasks))
+            try:
+                yield
+            finally:
+                self._going_on = False
+
+    async def _send(self, tasks: asyncio.TaskGroup) -> None:
+        began_s, number = time.monotonic(), 0
+        while self._going_on:
+            tasks.create_task(self._one())
+            number += 1
+            await asyncio.sleep(max(0.0, began_s + number / _RATE - time.monotonic()))
 
     async def _one(self) -> None:
         began_s = time.perf_counter()
         async with self._api.post("/v1/notifications", json=_SINGLE) as answer:
+            if answer.status != HTTPStatus.ACCEPTED:
+                raise RuntimeError(f"a single notification was answered with {answer.status}: {await answer.text()}")
             await answer.read()
         self.took_ms.append((time.perf_counter() - began_s) * 1e3)
 

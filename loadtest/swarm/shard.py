@@ -32,8 +32,10 @@ from loadtest.swarm.token import Mint
 _READ_BYTES = 1_000
 """Nearly every read is shorter; a large buffer for each costs more than the read."""
 _MORE_BYTES = 65_536
-_READ = select.EPOLLIN | select.EPOLLET
+_READ = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 """Edge-triggered: the kernel need not look at a socket again which has been read until there was no more."""
+_ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+"""Nothing comes after what can be read now."""
 _EVENTS = 2_048
 _BIND_ADDRESS_NO_PORT = 24
 """IP_BIND_ADDRESS_NO_PORT of Linux: a port is chosen on connecting, so that one port serves several destinations."""
@@ -184,6 +186,11 @@ class Shard:
             return
         except OSError:
             data = b""
+        if event & _ENDED:
+            # There is no other event for an end that has come along with data.
+            self._take(member, data)
+            self._hang_up(member)
+            return
         book = self._book
         if data == book.last and book.last_heard is not None and member.follows(book.last_heard, time.monotonic_ns()):
             return

@@ -20,6 +20,9 @@ from tests.services import unavailable
 
 ABSOLUTE = {"µs", "ms", "KB", "bytes", "%", "s"}
 """Units of budgets that a busy machine may miss: this is a test of the swarm, not of the hub's speed."""
+_MEMBERS = 400
+_COMINGS = 10_000
+"""Connections that the members make as long as few of them miss an end."""
 
 
 @pytest.mark.timeout(240)
@@ -43,6 +46,36 @@ async def test_a_swarm_that_cannot_connect_says_how_far_it_got() -> None:
         async with Swarm(setup) as swarm:
             await swarm.open(0, 10, timeout_s=1.0)
     assert not any(psutil.pid_exists(pid) for pid in swarm.pids)
+
+
+async def test_an_end_that_comes_along_with_data_is_seen() -> None:
+    seen, often = 0, asyncio.Event()
+
+    async def answer_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Pro")
+        writer.close()
+        seen += 1
+        if seen == _COMINGS:
+            often.set()
+
+    async with await asyncio.start_server(answer_and_hang_up, "127.0.0.1") as server:
+        setup = Setup(
+            shard=0,
+            shards=2,
+            members=_MEMBERS,
+            addresses=(server.sockets[0].getsockname(),),
+            secret="s",
+            backoff_first_s=0.001,
+            backoff_max_s=0.01,
+            connect_timeout_s=100.0,
+        )
+        async with Swarm(setup) as swarm:
+            opening = asyncio.create_task(swarm.open(0, _MEMBERS, at_once=_MEMBERS, timeout_s=100.0))
+            async with asyncio.timeout(30):
+                await often.wait()
+            opening.cancel()
 
 
 @pytest.mark.timeout(120)
