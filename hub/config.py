@@ -19,8 +19,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from hub.config_checks import check
+from hub.config_secrets import shown_unread
 from hub.domain.errors import ConfigurationError, Mistake
-from hub.observe import REDACTED, without_password
 from hub.settings import Settings
 
 DEFAULT_FILE = "doorbell.toml"
@@ -29,9 +29,6 @@ CONFIG_VARIABLE = "DOORBELL_CONFIG"
 ENVIRONMENT = "environment"
 # Kubernetes announces a Service called `doorbell` with variables of these names; they are no settings.
 _NOT_OURS = re.compile(r"DOORBELL_(CONFIG$|SERVICE_|PORT$|PORT_)")
-_SECRET_KEYS = frozenset(
-    {"hmac_secret", "auth_token", "signing_secret", "webhook_secret", "sasl_password", "sha256", "service_key"}
-)
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -66,26 +63,6 @@ def read(path: Path | None, environ: Mapping[str, str]) -> tuple[Settings, list[
 def environment() -> Mapping[str, str]:
     """Return the environment of this process. Nobody else reads it."""
     return os.environ
-
-
-def redacted(settings: Settings) -> dict[str, Any]:
-    """Return the settings as plain values with every secret hidden."""
-    hidden: dict[str, Any] = _hide(msgspec.to_builtins(settings))
-    return hidden
-
-
-def _hide(value: Any, key: str = "") -> Any:
-    match value:
-        case dict():
-            return {name: _hide(part, name) for name, part in value.items()}
-        case list() | tuple():
-            return [_hide(part, key) for part in value]
-        case str() if key in _SECRET_KEYS and value:
-            return REDACTED
-        case str():
-            return without_password(value)
-        case _:
-            return value
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -141,9 +118,9 @@ class _Reader:
         hint, problem = _hint_of(Settings, path)
         key = ".".join(path)
         if problem:
-            self._mistake(file, key, value, problem)
+            self._mistake(file, key, value, problem, hint=None)
         elif _is_section(hint) and not isinstance(value, Mapping):
-            self._mistake(file, key, value, f"is a table: write [{key}] and its keys below it")
+            self._mistake(file, key, value, f"is a table: write [{key}] and its keys below it", hint=hint)
         elif _is_section(hint):
             for name, part in value.items():
                 self._take(root, (*path, name), part, file=file, strict=strict)
@@ -156,16 +133,15 @@ class _Reader:
             raw = value if strict else _from_text(hint, value)
             converted = msgspec.convert(raw, hint, strict=strict)
         except (msgspec.ValidationError, ValueError) as error:
-            self._mistake(file, key, value, f"{error}; write {_expected(hint)}")
+            self._mistake(file, key, value, f"{error}; write {_expected(hint)}", hint=hint)
             return
         table = self.merged
         for name in path[:-1]:
             table = table.setdefault(name, {})
         table[path[-1]] = converted
 
-    def _mistake(self, file: str, key: str, value: Any, advice: str) -> None:
-        shown = REDACTED if key.rpartition(".")[2] in _SECRET_KEYS else without_password(repr(value))
-        self.mistakes.append(Mistake(file, key, shown, advice))
+    def _mistake(self, file: str, key: str, value: Any, advice: str, *, hint: Any) -> None:
+        self.mistakes.append(Mistake(file, key, shown_unread(key, value, hint), advice))
 
 
 def _hint_of(struct: type[msgspec.Struct], path: tuple[str, ...]) -> tuple[Any, str]:

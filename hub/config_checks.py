@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from hub.config_secrets import shown
 from hub.domain.channels import INBOX
 from hub.domain.directives import LOG
 from hub.domain.errors import Mistake
@@ -18,13 +19,13 @@ from hub.domain.permission import SIGNED_IN
 from hub.domain.preferences import CATEGORY_OR_ANY_PATTERN, CHANNEL_OR_ANY_PATTERN
 from hub.domain.quiet_hours import parse_quiet_hours
 from hub.domain.topics import BUILT_IN
-from hub.observe import REDACTED, without_password
 from hub.settings import Settings
 from hub.store.address import BadAddress, redis_address
 
 HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
 _COUNTRY_LETTERS = 2
+_HTTP_SCHEMES = ("http", "https")
 _SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 _MAIL_LEASE = "must be below delivery.lease_s, or a mail in progress is sent again"
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -108,7 +109,7 @@ def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake
         _files,
     ):
         for key, value, advice in part(settings):
-            yield Mistake(file(key), key, without_password(repr(value)), advice)
+            yield Mistake(file(key), key, shown(key, value), advice)
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -129,13 +130,26 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
     urls = (
         ("rabbitmq.url", settings.rabbitmq.url, ("amqp", "amqps")),
         ("smtp.url", settings.smtp.url, _SMTP_SCHEMES),
-        ("public_url", settings.public_url, ("http", "https")),
-        ("shop_url", settings.shop_url, ("http", "https")),
-        ("token.jwks_url", settings.token.jwks_url, ("http", "https")),
+        ("public_url", settings.public_url, _HTTP_SCHEMES),
+        ("shop_url", settings.shop_url, _HTTP_SCHEMES),
+        ("token.jwks_url", settings.token.jwks_url, _HTTP_SCHEMES),
     )
     for key, url, schemes in urls:
-        if url and urlsplit(url).scheme not in schemes:
-            yield key, url, f"write a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        if url and (problem := _url_problem(url, schemes)):
+            yield key, url, problem
+
+
+def _url_problem(url: str, schemes: Sequence[str]) -> str:
+    """Return what is wrong with a URL, "" where nothing is. It repeats nothing of it: a part may be a password's."""
+    try:
+        parts = urlsplit(url)
+        scheme, has_host = parts.scheme, bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        scheme, has_host = url.partition(":")[0], False
+    if scheme not in schemes:
+        return f"write a URL that starts with {' or '.join(f'{each}://' for each in schemes)}"
+    advice = f"write {scheme}://host:port with a port from 1 to 65535, and / ? # @ in a password as %2F %3F %23 %40"
+    return "" if has_host else advice
 
 
 def _links(settings: Settings) -> Iterator[_Finding]:
@@ -182,10 +196,10 @@ def _token(settings: Settings) -> Iterator[_Finding]:
     public = bool(token.public_key_files or token.jwks_url)
     if token.hmac_secret and public:
         advice = "leave it out where public keys are configured: the families never mix (RFC 8725)"
-        yield "token.hmac_secret", REDACTED, advice
+        yield "token.hmac_secret", token.hmac_secret, advice
     if token.hmac_secret and len(token.hmac_secret.encode()) < MIN_SECRET_BYTES:
         advice = f"write at least {MIN_SECRET_BYTES} random bytes, such as from: openssl rand -hex 32"
-        yield "token.hmac_secret", REDACTED, advice
+        yield "token.hmac_secret", token.hmac_secret, advice
     allowed = PUBLIC_KEY_ALGORITHMS if public else HMAC_ALGORITHMS
     unknown = sorted(set(token.roles) - SIGNED_IN)
     if unknown:
@@ -223,9 +237,8 @@ def _relays(settings: Settings) -> Iterator[_Finding]:
         if relay.name in names or not relay.name.isidentifier():
             yield f"{key}.name", relay.name, "write a name of letters and digits that no other relay has"
         names.add(relay.name)
-        if urlsplit(relay.url).scheme not in _SMTP_SCHEMES:
-            starts = " or ".join(f"{scheme}://" for scheme in _SMTP_SCHEMES)
-            yield f"{key}.url", relay.url, f"write a URL that starts with {starts}"
+        if problem := _url_problem(relay.url, _SMTP_SCHEMES):
+            yield f"{key}.url", relay.url, problem
         for field in ("per_second", "pool_size", "mails_per_connection", "timeout_s"):
             low, high = _BOUNDS[f"smtp.{field}"]
             if not low <= getattr(relay, field) <= high:
@@ -241,7 +254,7 @@ def _mail(settings: Settings) -> Iterator[_Finding]:
         except ValueError:
             yield "smtp.reports_listen", settings.smtp.reports_listen, "write host:port, such as 127.0.0.1:8024"
     if settings.smtp.webhook_secret and len(settings.smtp.webhook_secret.encode()) < MIN_SECRET_BYTES:
-        yield "smtp.webhook_secret", REDACTED, f"write at least {MIN_SECRET_BYTES} random bytes"
+        yield "smtp.webhook_secret", settings.smtp.webhook_secret, f"write at least {MIN_SECRET_BYTES} random bytes"
     low, high = _BOUNDS["smtp.per_domain_second"]
     for domain, bound in settings.smtp.domains.items():
         if not domain.isascii() or "." not in domain or not low <= bound <= high:
@@ -261,8 +274,8 @@ def _push(settings: Settings) -> Iterator[_Finding]:
             yield f"{key}.project_id", "", "write the project's id, or a credentials_file that has it"
         if project.credentials_file and not Path(project.credentials_file).is_file():
             yield f"{key}.credentials_file", project.credentials_file, "there is no such file"
-        if urlsplit(project.endpoint).scheme not in {"", "http", "https"}:
-            yield f"{key}.endpoint", project.endpoint, "write a URL that starts with http:// or https://"
+        if project.endpoint and (problem := _url_problem(project.endpoint, _HTTP_SCHEMES)):
+            yield f"{key}.endpoint", project.endpoint, problem
         if project.timeout_s >= settings.delivery.lease_s:
             yield f"{key}.timeout_s", project.timeout_s, "must be below delivery.lease_s, or a push is sent again"
         if project.concurrency < 1:
@@ -276,7 +289,7 @@ def _sms(settings: Settings) -> Iterator[_Finding]:
     if wrong:
         yield "sms.countries", ", ".join(wrong), "write ISO 3166-1 codes of two capitals: DE, US"
     if settings.signing_secret and len(settings.signing_secret.encode()) < MIN_SECRET_BYTES:
-        yield "signing_secret", REDACTED, f"write at least {MIN_SECRET_BYTES} random bytes"
+        yield "signing_secret", settings.signing_secret, f"write at least {MIN_SECRET_BYTES} random bytes"
 
 
 def _twilio(settings: Settings) -> Iterator[_Finding]:
@@ -289,8 +302,8 @@ def _twilio(settings: Settings) -> Iterator[_Finding]:
         for field in ("account_sid", "auth_token", "sender"):
             if not getattr(account, field):
                 yield f"{key}.{field}", "", "is needed: it stands in Twilio's console"
-        if urlsplit(account.endpoint).scheme not in {"", "http", "https"}:
-            yield f"{key}.endpoint", account.endpoint, "write a URL that starts with http:// or https://"
+        if account.endpoint and (problem := _url_problem(account.endpoint, _HTTP_SCHEMES)):
+            yield f"{key}.endpoint", account.endpoint, problem
         if account.timeout_s >= settings.delivery.lease_s:
             yield f"{key}.timeout_s", account.timeout_s, "must be below delivery.lease_s"
         if account.concurrency < 1:

@@ -102,7 +102,8 @@ STORE_ERRORS = Counter("doorbell_store_errors", "Failed Redis calls that were tr
 
 LOG_LINES_LEFT_OUT = Counter("doorbell_log_lines_left_out", "Warnings and errors that came too often to be logged")
 
-_URL_PASSWORD = re.compile(r"(?<=://)([^:@/]*):([^@/]*)@")
+_URL_PASSWORD = re.compile(r"^([^:@]*://)?([^:@]*):(?!//)(.*)@", re.DOTALL)
+"""Up to the last @, for one in a password may not have been encoded; and also where the scheme is missing."""
 _URL_PASSWORD_OPTION = re.compile(r"(?<=password=)[^&\s'\"]+")
 _CHATTY_LIBRARIES = ("aiokafka", "aiormq", "aio_pika")
 """They log every try of an outage; the consumers' readiness logs its beginning and its end."""
@@ -116,8 +117,8 @@ def masked(contact: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return text with the password of every URL in it hidden."""
-    return _URL_PASSWORD_OPTION.sub(REDACTED, _URL_PASSWORD.sub(rf"\1:{REDACTED}@", text))
+    """Return a URL with its passwords hidden, also where it is not well formed."""
+    return _URL_PASSWORD_OPTION.sub(REDACTED, _URL_PASSWORD.sub(rf"\1\2:{REDACTED}@", text))
 
 
 def _mask_contacts(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

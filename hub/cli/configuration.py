@@ -8,7 +8,8 @@ import sys
 
 from channels.email.address import sender
 from hub.app import build_renderer, load_playbook
-from hub.config import environment, read, redacted
+from hub.config import environment, read
+from hub.config_secrets import redacted
 from hub.domain.errors import ConfigurationError, DoorbellError
 from hub.service.key_sets import keys_from_files
 from hub.settings import Settings

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.permission import TokenInvalid, TokenUnverifiable
-from hub.observe import logger
+from hub.observe import logger, without_password
 from hub.service.tokens import VerificationKey, pinned_algorithms, verification_key
 from hub.settings import Token
 
@@ -189,7 +189,12 @@ class Jwks:
             self._keys = await self._fetch_keys()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             self._problem = f"the JWKS cannot be fetched: {type(error).__name__}: {error}"
-            _log.warning("jwks_fetch_failed", url=self._url, problem=self._problem, keys_kept=len(self._keys or ()))
+            _log.warning(
+                "jwks_fetch_failed",
+                url=without_password(self._url),
+                problem=self._problem,
+                keys_kept=len(self._keys or ()),
+            )
         else:
             _log.info("jwks_fetched", keys=len(self._keys))
 

@@ -95,7 +95,12 @@ def redis_address(url: str) -> RedisAddress:
         listed = ", ".join(f"{each}://" for each in SCHEMES)
         raise BadAddress((f"write a URL that starts with one of {listed}",))
     deployment, tls = _SCHEMES[scheme]
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BadAddress((f"write {scheme}://host:port, and an IPv6 address in brackets",)) from None
+    if _holds_part_of_password(parts):
+        raise BadAddress(("write / ? # @ in a password as %2F %3F %23 %40",))
     if deployment is Deployment.SERVER:
         problems = tuple(_single_problems(parts))
         address = RedisAddress(url, deployment, tls=tls)
@@ -104,6 +109,12 @@ def redis_address(url: str) -> RedisAddress:
     if problems:
         raise BadAddress(problems)
     return address
+
+
+def _holds_part_of_password(parts: SplitResult) -> bool:
+    """Say whether what stands behind the host was meant as a password, which problems of the parts would show."""
+    in_query = "@" in parts.query and "_password=" not in parts.query
+    return in_query or "@" in parts.path or "@" in parts.fragment
 
 
 def _single_problems(parts: SplitResult) -> Iterator[str]:

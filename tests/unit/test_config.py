@@ -9,8 +9,9 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from hub.config import load, redacted
+from hub.config import load
 from hub.config_checks import _BOUNDS
+from hub.config_secrets import redacted
 from hub.domain.errors import ConfigurationError
 from hub.settings import Settings
 
@@ -140,25 +141,66 @@ def test_secrets_are_not_shown() -> None:
             "DOORBELL_TOKEN__HMAC_SECRET": "topsecret" * 4,
             "DOORBELL_RABBITMQ__URL": "amqp://user:topsecret@host/",
             "DOORBELL_KAFKA__SASL_PASSWORD": "topsecret",
+            "DOORBELL_SMS__TWILIO": '[{"account_sid": "AC1", "auth_token": "topsecret", "sender": "Shop"}]',
+            "DOORBELL_API_KEYS": '[{"name": "shop", "id": "k1", "sha256": "topsecret"}]',
+            "DOORBELL_CHANNELS": '{"fax": {"pin": "topsecret", "more": [{"key": "topsecret"}], "fast": true}}',
         },
     )
-    shown = str(redacted(settings))
-    assert "topsecret" not in shown
-    assert "amqp://user:********@host/" in shown
+    shown = redacted(settings)
+    assert "topsecret" not in str(shown)
+    assert shown["rabbitmq"]["url"] == "amqp://user:********@host/"
+    assert shown["sms"]["twilio"][0]["account_sid"] == "AC1"
+    assert shown["channels"]["fax"] == {"pin": "********", "more": [{"key": "********"}], "fast": True}
 
 
-def test_a_mistake_in_a_secret_does_not_show_it() -> None:
-    found = mistakes(
-        None, {"DOORBELL_TOKEN__HMAC_SECRET": "short", "DOORBELL_RABBITMQ__URL": "http://user:topsecret@host"}
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TOKEN__HMAC_SECRET", "topsecret"),
+        ("SIGNING_SECRET", "topsecret"),
+        ("SMTP__WEBHOOK_SECRET", "topsecret"),
+        ("TOKEN__HMAC_SECRT", "topsecret"),
+        ("TOKEN", '{"hmac_secret": "topsecret"}'),
+        ("SMS__TWILIO", '[{"account_sid": "AC1", "auth_tokn": "topsecret"}]'),
+        ("SMS__TWILIO", '[{"auth_token": "topsecret"'),
+        ("SMS__TWILIO__AUTH_TOKEN", "topsecret"),
+        ("API_KEYS", '[{"name": "shop", "id": 1, "sha256": "topsecret"}]'),
+        ("API_KEYS", "topsecret"),
+        ("SMTP__RELAYS", '[{"url": "smtp://user:topsecret@host", "pool_size": "many"}]'),
+        ("SMTP__RELAYS", '[{"url": "smtp://user:topsecret/topsecret@host"}]'),
+        ("CHANNELS", '{"fax": {"pin": "topsecret"}, "pager": "topsecret"}'),
+        ("SMTP__URL", "user:topsecret@host"),
+        ("RABBITMQ__URL", "http://user:topsecret@host"),
+        ("RABBITMQ__URL", "amqp://user:topsecret/topsecret@host"),
+        ("REDIS_URL", "redis//user:topsecret@host"),
+        ("REDIS_URL", "redis://user:topsecret/topsecret@host"),
+        ("REDIS_URL", "redis://user:topsecret@topsecret@host:x"),
+        ("REDIS_URL", "redis+cluster://user:topsecret#topsecret@host:1"),
+    ],
+)
+def test_a_mistake_does_not_show_a_secret(variable: str, value: str) -> None:
+    (found,) = mistakes(None, {f"DOORBELL_{variable}": value}).values()
+    assert "topsecret" not in found
+
+
+def test_a_table_of_the_file_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, '[[sms.twilio]]\nauth_tokn = "topsecret"\n[channels.fax]\n[token]\nhmac_secret = ["topsecret"]'
     )
-    assert "short" not in found["token.hmac_secret"]
-    assert "topsecret" not in found["rabbitmq.url"]
+    found = mistakes(file, {})
+    assert found.keys() == {"sms.twilio", "token.hmac_secret"}
+    assert "topsecret" not in str(found)
+    assert "unknown field `auth_tokn` - at `$[0]`" in found["sms.twilio"]
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "key"),
     [
         ("LOG_LEVEL", "lout", "log_level"),
+        ("RABBITMQ__URL", "amqp://", "rabbitmq.url"),
+        ("RABBITMQ__URL", "amqp://broker:x", "rabbitmq.url"),
+        ("PUBLIC_URL", "https://[::1", "public_url"),
+        ("SMTP__URL", "smtp://relay:0", "smtp.url"),
         ("GATEWAY__POSITION_CHECK_S", "nan", "gateway.position_check_s"),
         ("GATEWAY__DRAIN_S", "-5", "gateway.drain_s"),
         ("DELIVERY__BACKOFF_FIRST_S", "-1", "delivery.backoff_first_s"),
