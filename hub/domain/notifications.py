@@ -132,6 +132,12 @@ def job_id(notification: NotificationId, step: int) -> JobId:
     return JobId(f"{notification}:{step}")
 
 
+def later_ids(job: Job) -> tuple[JobId, ...]:
+    """Return the ids of the steps that may follow a job."""
+    about = job.notification
+    return tuple(job_id(about.id, step) for step in range(job.step + 1, len(about.ladder)))
+
+
 def appearance_of(notification: Notification) -> Job:
     """Return the job by which a notification comes to the inbox at `created_ms`, and its ladder begins."""
     return Job(job_id(notification.id, APPEARANCE), APPEARANCE, notification, due_ms=notification.created_ms)

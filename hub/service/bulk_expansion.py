@@ -44,8 +44,8 @@ class Sender(Protocol):
 class Queue(Protocol):
     """The delay queue (hub.store.jobs). Raises StoreUnavailable."""
 
-    async def schedule_all_again(self, jobs: Sequence[Job], /) -> None:
-        """Put jobs that are over into the queue once more."""
+    async def climb_again(self, first_jobs: Sequence[Job], /) -> None:
+        """Begin ladders that are over anew."""
         ...
 
 
@@ -145,7 +145,7 @@ class BulkExpansion:
         failed = set(await self._bulks.outcomes.reclaim(bulk.id, users, round_number=progress.round_number))
         chosen = [notification_of(bulk, recipient) for recipient in recipients if recipient.user in failed]
         now_ms = self._clock()
-        await self._jobs.schedule_all_again([_first_job(each, now_ms) for each in chosen])
+        await self._jobs.climb_again([_first_job(each, now_ms) for each in chosen])
 
 
 def _outcome(result: Sending | TemplateError, *, climbs: bool) -> BulkOutcome | None:

@@ -15,7 +15,7 @@ import msgspec
 
 from hub.domain.bulks import BulkId, outcome_of
 from hub.domain.ids import JobId
-from hub.domain.notifications import APPEARANCE, Job, Lane, Notification
+from hub.domain.notifications import APPEARANCE, Job, Lane, Notification, later_ids
 from hub.store.cancellations import Cancellations
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
@@ -116,10 +116,14 @@ class Jobs:
         (replies,) = await self._scripts.run_mixed([self._scheduling(self._shard(job), [job], again=True)])
         return bool(replies[0])
 
-    async def schedule_all_again(self, jobs: Sequence[Job]) -> None:
-        """As `schedule_again`, for many that are over, in one round trip."""
-        shares = self._shares_of(jobs)
-        runs = [self._scheduling(shard, [jobs[index] for index in share], again=True) for shard, share in shares]
+    async def climb_again(self, first_jobs: Sequence[Job]) -> None:
+        """Begin ladders that are over anew, with all their steps, in one round trip. `first_jobs` begin them."""
+        runs: list[Run] = []
+        for shard, share in self._shares_of(first_jobs):
+            jobs = [first_jobs[index] for index in share]
+            script, call = self._scheduling(shard, jobs, again=True)
+            later = (self._seen(shard, each) for job in jobs for each in later_ids(job))
+            runs.append((script, Call((*call.keys, *later), call.args)))
         await self._scripts.run_mixed(runs)
 
     def _shares_of(self, jobs: Sequence[Job]) -> Iterator[tuple[_Shard, list[int]]]:

@@ -229,6 +229,18 @@ async def test_only_those_for_whom_it_failed_are_sent_to_again(place: Place) -> 
     assert (await place.get(f"/v1/bulks/{bulk}"))["retries"] == 1
 
 
+async def test_whoever_is_sent_to_again_climbs_the_whole_ladder(place: Place) -> None:
+    await place.knows(["ann"])
+    # Both steps of the first round fail, and the first one of the second.
+    place.relay.faults.add(Fault(Phase.RCPT, reply="554 5.7.1 not today", times=3))
+    bulk = (await place.send_many([{"user": "ann"}], ladder=[*BY_EMAIL, *BY_EMAIL]))["id"]
+    async with place.working():
+        await place.settled(bulk, failed=1)
+        assert await place.post("/v1/bulks/retry", {"id": bulk}, status=200) == {"retried": 1}
+        await place.settled(bulk, sent=1)
+    assert await recipients_of(place.relay) == ["ann@example.com"]
+
+
 async def test_who_cannot_be_reached_is_skipped_and_not_sent_to_again(place: Place) -> None:
     await place.knows(["ann"])
     bulk = (await place.send_many([{"user": "ann"}, {"user": "nobody"}], ladder=BY_EMAIL))["id"]
