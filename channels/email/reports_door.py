@@ -7,22 +7,19 @@ report is taken and dropped: a refusal would only bounce. Where Redis is away, t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 from channels.email.lmtp import After, Conversation
+from channels.email.lmtp_input import LmtpInput
 from hub.domain.errors import InputError, StoreUnavailable
 from hub.domain.mail_reports import Report, read_report
 from hub.observe import MAIL_REPORTS, STORE_ERRORS, logger
 
 _log = logger(__name__)
-MESSAGE_MAX_BYTES = 1_048_576
 CONVERSATIONS_MAX = 32
 """At once; more are told to come again."""
-_DISCARDED_MAX_BYTES = 64 * MESSAGE_MAX_BYTES
-"""What is read of a message that is too large before the conversation ends."""
-_LINE_MAX_BYTES = 65_536
 _BYE_S = 1.0
 _IDLE_S = 60.0
 _MESSAGE_S = 120.0
@@ -40,7 +37,7 @@ class Reports(Protocol):
 async def reports_door(host: str, port: int, reports: Reports) -> AsyncIterator[int]:
     """Listen while the block runs; yield the port. Raises OSError where it cannot be listened on."""
     door = _Door(reports)
-    server = await asyncio.start_server(door.converse, host, port, limit=_LINE_MAX_BYTES)
+    server = await asyncio.start_server(door.converse, host, port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -63,8 +60,8 @@ class _Door:
             if len(self._open) > CONVERSATIONS_MAX:
                 writer.write(b"421 4.3.2 Too many conversations, come again\r\n")
             else:
-                await self._talk(reader, writer)
-        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+                await self._talk(LmtpInput(reader), writer)
+        except (OSError, EOFError, TimeoutError):
             pass  # The other side has gone, is too slow, or speaks in lines without an end.
         except asyncio.CancelledError:
             # Only `close` cancels; whoever waits for this task must not be cancelled by its end.
@@ -80,7 +77,7 @@ class _Door:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, client: LmtpInput, writer: asyncio.StreamWriter) -> None:
         talk = Conversation("doorbell")
         text, after = talk.greeting(), After.COMMAND
         while True:
@@ -90,25 +87,30 @@ class _Door:
                 if after is After.END:
                     return
                 if after is After.COMMAND:
-                    answer = talk.answer(await _line(reader))
+                    answer = talk.answer(await client.line())
                     text, after = answer.text, answer.after
                     continue
             async with asyncio.timeout(_MESSAGE_S):
-                message = await _message(reader)
-            replies = [await self._take(message, recipient) for recipient in talk.recipients]
+                message = await client.message()
+            text, after = "\r\n".join(await self._answers(message, talk.recipients)), After.COMMAND
             talk.forget()
-            text, after = "\r\n".join(replies), After.COMMAND
 
-    async def _take(self, message: bytes | None, recipient: str) -> str:
-        """Return the answer for one recipient; `message` None is one that was too large."""
+    async def _answers(self, message: bytes | None, recipients: Sequence[str]) -> list[str]:
+        """Return the answer for each recipient of a message; None is one that was too large."""
         if message is None:
-            return "552 5.3.4 Too large"
+            return ["552 5.3.4 Too large"] * len(recipients)
         try:
-            await self._reports.take(read_report(message), trusted=False, sent_to=recipient)
+            report = read_report(message)
         except InputError as error:
             MAIL_REPORTS.labels("other", "unknown").inc()
             _log.info("mail_is_no_report", problem=error.problem)
-            return "250 2.0.0 Taken, though it is no report"
+            return ["250 2.0.0 Taken, though it is no report"] * len(recipients)
+        return [await self._take(report, recipient) for recipient in recipients]
+
+    async def _take(self, report: Report, recipient: str) -> str:
+        """Return the answer for one recipient."""
+        try:
+            await self._reports.take(report, trusted=False, sent_to=recipient)
         except StoreUnavailable:
             STORE_ERRORS.labels("mail reports").inc()
             return "451 4.3.0 Come again"
@@ -123,27 +125,3 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
     except (OSError, TimeoutError):
         writer.transport.abort()
-
-
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    return (await reader.readuntil(b"\n")).rstrip(b"\r\n")
-
-
-async def _message(reader: asyncio.StreamReader) -> bytes | None:
-    """Return a message without its dots, None for one that is too large. Raises EOFError in the middle of one.
-
-    It ends with CRLF, a dot and CRLF, and nothing like it: where two servers see different ends, mails hide in mails.
-    """
-    lines: list[bytes] = []
-    size = 0
-    before = b"\r\n"
-    while (line := await reader.readuntil(b"\n")) != b".\r\n" or not before.endswith(b"\r\n"):
-        before = line
-        size += len(line)
-        if size > _DISCARDED_MAX_BYTES:
-            raise EOFError
-        if size <= MESSAGE_MAX_BYTES:
-            lines.append(line.removeprefix(b"."))
-        else:
-            lines.clear()
-    return b"".join(lines) if size <= MESSAGE_MAX_BYTES else None

@@ -28,7 +28,8 @@ _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY_CODE = re.compile(r"(?:^|[\s;])([45])\d\d(?=[\s-])")
 _DETAIL_MAX = 200
 _ADDRESS_MAX = 254
-_ADDRESS = re.compile(r"<?([^\s<>,;]+@[^\s<>,;]+?)>?")
+# No "@" in the parts: a text of many would be divided at each of them in turn.
+_ADDRESS = re.compile(r"<?([^\s<>,;@]+@[^\s<>,;@]+)>?")
 
 
 class Severity(StrEnum):

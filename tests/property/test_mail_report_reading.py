@@ -57,8 +57,10 @@ def test_anything_is_a_report_or_refused(raw: bytes) -> None:
         bounce(diagnostic="5" * MEGABYTE),
         bounce(status="5." * (MEGABYTE // 2)),
         bounce(mark="a " * (MEGABYTE // 2)),
+        complaint().replace(b"Version: 1\r\n", (b"Original-Rcpt-To: " + b"@" * 1_900 + b";\r\n") * 50),
+        complaint().replace(b"Version: 1\r\n", (b"Original-Rcpt-To: " + b"<a@" * 600 + b"\r\n") * 50),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_hostile_megabyte_takes_no_longer_than_any_other(raw: bytes) -> None:
     begun_s = time.process_time()

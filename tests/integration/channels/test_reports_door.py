@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from channels.email.reports_door import CONVERSATIONS_MAX, MESSAGE_MAX_BYTES, reports_door
+from channels.email.lmtp import RECIPIENTS_MAX
+from channels.email.lmtp_input import MESSAGE_MAX_BYTES
+from channels.email.reports_door import CONVERSATIONS_MAX, reports_door
 from hub.domain.errors import StoreUnavailable
 from hub.domain.mail_reports import Bounce, Complaint, Report
 from tests.mail_reports import bounce, complaint
@@ -87,6 +89,12 @@ async def test_each_recipient_has_an_answer(port: int, reports: Reports) -> None
     answers = await talk(port, b"RCPT TO:<a@shop.example>\r\nRCPT TO:<b@shop.example>\r\n", bounce())
     assert answers[-3:] == ["250 2.0.0 Taken", "250 2.0.0 Taken", "221 2.0.0 Bye"]
     assert [sent_to for _, _, sent_to in reports.taken] == ["a@shop.example", "b@shop.example"]
+
+
+async def test_a_message_to_many_is_read_once(port: int, reports: Reports) -> None:
+    await talk(port, b"RCPT TO:<a@shop.example>\r\n" * RECIPIENTS_MAX, bounce())
+    assert len(reports.taken) == RECIPIENTS_MAX
+    assert len({id(report) for report, _, _ in reports.taken}) == 1
 
 
 async def test_what_is_no_report_is_taken_and_dropped(port: int, reports: Reports) -> None:
