@@ -1,20 +1,26 @@
-"""The pace of a provider: a token bucket that every lane takes from, and that marketing cannot empty.
+"""The pace of a provider: a token bucket that every lane takes from, and that only the critical one can empty.
 
 What a provider takes in a second is one figure for all lanes. The last fifth of the bucket is kept for lanes that
-people wait for, so that a campaign at full pace never makes "payment failed" wait for its turn.
+people wait for, and the last tenth for what is critical, so that neither a campaign nor a rush of orders at full pace
+makes "payment failed" wait for its turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from hub.domain.errors import TransientDeliveryError
 from hub.domain.notifications import Lane
 
-_KEPT = 0.2
-"""The part of the bucket that marketing leaves to the others."""
+_KEPT: Mapping[Lane, float] = {
+    Lane.CRITICAL: 0.0,
+    Lane.TRANSACTIONAL: 0.1,
+    Lane.CONVERSATIONAL: 0.1,
+    Lane.MARKETING: 0.2,
+}
+"""The part of the bucket that a lane leaves to those before it."""
 _AT_ONCE_S = 1e-6
 """Less is a rounding error."""
 
@@ -30,7 +36,7 @@ class Pace:
         clock_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Take `burst`, one second's worth unless given, and never less than 2: one call for each side of `_KEPT`."""
+        """Take `burst`, one second's worth unless given, and never less than 2: a call of any lane finds room."""
         self.per_second = per_second
         self._burst = max(2.0, per_second if burst is None else burst)
         self._tokens = self._burst
@@ -54,5 +60,5 @@ class Pace:
         now_s = self._clock_s()
         self._tokens = min(self._burst, self._tokens + (now_s - self._updated_s) * self.per_second)
         self._updated_s = now_s
-        floor = _KEPT * self._burst if lane is Lane.MARKETING else 0.0
-        return max(0.0, (1.0 + floor - self._tokens) / self.per_second)
+        kept = _KEPT[lane] * self._burst
+        return max(0.0, (1.0 + kept - self._tokens) / self.per_second)

@@ -84,9 +84,10 @@ class EmailChannel:
 
         Raises the delivery errors, TemplateError where there is no text that could be sent, and StoreUnavailable.
         """
+        # The turn comes first: a mail that has none was made in vain.
+        await self._domains.take(address, notification.lane)
         return_path = await self._marking.return_path(notification.id, person.user, address=address)
         mail = self.mail(notification, person, address=address, return_path=return_path)
-        await self._domains.take(address, notification.lane)
         return await self.providers.send(mail, lane=notification.lane, committing=committing)
 
     def mail(self, notification: Notification, person: Person, *, address: str, return_path: str = "") -> Mail:

@@ -2,7 +2,7 @@
 
 A mail whose turn would not come within seconds goes back into the queue instead of holding a place of the worker that
 mails to other domains could use. Those sent back get times that lie apart by the pace, so that each comes back about
-once.
+once: behind those of its own lane and of the lanes before it, and never behind a campaign.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from channels.pace import Pace
 from hub.domain.errors import TransientDeliveryError
 from hub.domain.notifications import Lane
 
+_LANES = (Lane.CRITICAL, Lane.TRANSACTIONAL, Lane.CONVERSATIONAL, Lane.MARKETING)
+"""In the order in which they go before each other."""
 TURN_S = 1.0
 """How long a mail waits in the worker for its domain's turn."""
 _DOMAINS_MAX = 10_000
@@ -50,7 +52,7 @@ class DomainPaces:
         try:
             await domain.pace.take(lane, at_most_s=TURN_S)
         except TransientDeliveryError as error:
-            later_s = domain.later_s(self._clock_s(), at_least_s=error.retry_after_s or TURN_S)
+            later_s = domain.later_s(lane, self._clock_s(), at_least_s=error.retry_after_s or TURN_S)
             raise TransientDeliveryError(f"{name} has had its mails for now", later_s, provider_down=True) from error
 
     def _domain(self, name: str, bound: float) -> _Domain:
@@ -62,7 +64,7 @@ class DomainPaces:
 
 
 class _Domain:
-    """One domain's bucket, and when the next mail that has to come back may."""
+    """One domain's bucket, and for each lane when the next of its mails that has to come back may."""
 
     __slots__ = ("_free_s", "_gap_s", "pace")
 
@@ -71,8 +73,10 @@ class _Domain:
     ) -> None:
         self.pace = Pace(per_second, clock_s=clock_s, sleep=sleep)
         self._gap_s = 1.0 / per_second
-        self._free_s = 0.0
+        self._free_s = dict.fromkeys(_LANES, 0.0)
 
-    def later_s(self, now_s: float, *, at_least_s: float) -> float:
-        self._free_s = max(now_s + at_least_s, self._free_s) + self._gap_s
-        return self._free_s - now_s
+    def later_s(self, lane: Lane, now_s: float, *, at_least_s: float) -> float:
+        before_or_same = _LANES[: _LANES.index(lane) + 1]
+        at_s = max(now_s + at_least_s, *(self._free_s[each] for each in before_or_same))
+        self._free_s[lane] = at_s + self._gap_s
+        return at_s - now_s
