@@ -1,8 +1,9 @@
 """The operator's page: closed without a key, then live."""
 
 import json
+from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.demo import Demo
 from tests.browser.hub_client import Hub
@@ -58,6 +59,35 @@ def contradict(hub: Hub) -> str:
     lamp = {"product_id": "porch-lamp", "name": "Porch lamp", "quantity": 1, "price": price}
     hub.publish("order.placed", order_id=order, customer_id="mei", total=price, items=[lamp])
     return order
+
+
+def letter(number: int) -> dict[str, object]:
+    """A dead letter as the hub tells it."""
+    return {
+        "id": f"letter-{number}",
+        "at_ms": 1_800_000_000_000 + number,
+        "origin": f"kafka orders/3/{number}",
+        "field": "total",
+        "reason": "is missing",
+        "attributes": {},
+        "body": "{}",
+        "size": 2,
+    }
+
+
+class Pile:
+    """Dead letters in place of the hub's, the newest first."""
+
+    def __init__(self, count: int) -> None:
+        self.letters = [letter(number) for number in range(count, 0, -1)]
+
+    def answer(self, route: Route) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        begin, limit = int(asked.get("cursor", ["0"])[0]), int(asked["limit"][0])
+        end = begin + limit
+        following = str(end) if end < len(self.letters) else None
+        page = {"letters": self.letters[begin:end], "total": len(self.letters), "next_cursor": following}
+        route.fulfill(json=page)
 
 
 def test_nothing_is_shown_without_a_key(open_page: OpenPage, complaints: list[str]) -> None:
@@ -142,6 +172,59 @@ def test_a_dead_letter_is_looked_at_tried_again_and_dropped(open_page: OpenPage,
     letter.get_by_role("button", name="Drop for good?").click()
     expect(page.locator("#letters-said")).to_contain_text("dropped")
     expect(letter).to_have_count(0)
+
+
+def test_older_dead_letters_stay_when_new_ones_come(open_page: OpenPage) -> None:
+    page = room(open_page)
+    pile = Pile(23)
+    page.route("**/v1/ops/dead-letters?*", pile.answer)
+    letters = page.locator(".letter")
+    expect(letters).to_have_count(10)
+    page.get_by_role("button", name="Show older").click()
+    expect(letters).to_have_count(20)
+    pile.letters.insert(0, letter(24))
+    expect(letters.first).to_have_attribute("data-letter", "letter-24")
+    shown = [each.get_attribute("data-letter") for each in letters.all()]
+    assert shown == [f"letter-{number}" for number in range(24, 4, -1)]
+    page.get_by_role("button", name="Show older").click()
+    expect(letters).to_have_count(24)
+    expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+
+
+def test_what_one_key_saw_is_gone_before_the_next_one(open_page: OpenPage) -> None:
+    page = room(open_page)
+    page.route("**/v1/ops/dead-letters?*", Pile(23).answer)
+    letters = page.locator(".letter")
+    expect(letters).to_have_count(10)
+    page.get_by_role("button", name="Show older").click()
+    expect(letters).to_have_count(20)
+    page.get_by_role("button", name="Lock").click()
+    expect(letters).to_have_count(0)
+    page.get_by_role("button", name="use its key").click()
+    expect(letters).to_have_count(10)
+    expect(page.get_by_role("button", name="Show older")).to_be_visible()
+
+
+def test_texts_that_could_not_be_loaded_are_asked_for_again(open_page: OpenPage, complaints: list[str]) -> None:
+    page = open_page("/ops#demo")
+    page.route("**/v1/ops/templates", lambda route: route.abort())
+    page.get_by_role("button", name="use its key").click()
+    expect(page.locator("#problem")).to_contain_text("does not answer")
+    page.unroute("**/v1/ops/templates")
+    expect(page.locator("#text-preview")).to_be_visible()
+    expect(page.locator("#problem")).to_have_text("")
+    complaints.clear()
+
+
+def test_a_key_outlives_a_hub_that_is_away(open_page: OpenPage, complaints: list[str]) -> None:
+    page = room(open_page)
+    page.route("**/v1/ops/**", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_role("alert").first).to_contain_text("does not answer")
+    page.unroute("**/v1/ops/**")
+    page.reload()
+    expect(page.get_by_role("heading", name="How delivery is doing")).to_be_visible()
+    complaints.clear()
 
 
 def test_every_text_can_be_looked_at(open_page: OpenPage) -> None:

@@ -93,6 +93,7 @@ export interface Preview {
 /** The hub does not take the key (any more), or it may not do this. */
 export class NotLetIn extends Error {}
 
+const MAX_PAGE = 100;
 const NOT_LET_IN: readonly number[] = [401, 403];
 
 export class Api {
@@ -114,8 +115,14 @@ export class Api {
     return this.read("templates");
   }
 
-  letters(cursor: string | null): Promise<Letters> {
-    return this.read(`dead-letters?limit=10${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`);
+  /** The newest letters: `count` of them, or as many as there are. */
+  async letters(count: number): Promise<Letters> {
+    let found = await this.page(count, "");
+    while (found.letters.length < count && found.next_cursor !== null) {
+      const more = await this.page(count - found.letters.length, `&cursor=${encodeURIComponent(found.next_cursor)}`);
+      found = { ...more, letters: [...found.letters, ...more.letters] };
+    }
+    return found;
   }
 
   preview(template: string, channel: string, locale: string): Promise<Preview> {
@@ -125,6 +132,10 @@ export class Api {
   async act(what: "retry" | "drop", ids: readonly string[]): Promise<readonly LetterOutcome[]> {
     const answer = await post(`/v1/ops/dead-letters/${what}`, { ids }, this.headers);
     return (checked(answer) as { readonly results: readonly LetterOutcome[] }).results;
+  }
+
+  private page(count: number, after: string): Promise<Letters> {
+    return this.read(`dead-letters?limit=${Math.min(count, MAX_PAGE)}${after}`);
   }
 
   private async read<Result>(path: string): Promise<Result> {

@@ -1,7 +1,8 @@
 /** Dead letters: what was put aside, to look at, to try again and to drop. */
 
-import { arrange, byId, el } from "../shared/dom";
-import { type Reader, clock } from "../shared/format";
+import { byId, el } from "../shared/dom";
+import { READER, clock } from "../shared/format";
+import { KeyedList } from "../shared/keyed-list";
 import type { Letter, LetterOutcome, Letters } from "./api";
 
 export interface LetterActions {
@@ -10,37 +11,29 @@ export interface LetterActions {
 }
 
 export class LettersView {
-  private readonly list = byId("letters");
+  private readonly list: KeyedList<Letter>;
   private readonly none = byId("letters-none");
   private readonly count = byId("letters-count");
   private readonly said = byId("letters-said");
   private readonly older = byId<HTMLButtonElement>("letters-older");
-  private readonly items = new Map<string, HTMLElement>();
+  private readonly leaving = new AbortController();
 
-  constructor(
-    private readonly reader: Reader,
-    private readonly actions: LetterActions,
-  ) {
-    this.older.addEventListener("click", () => actions.older());
+  constructor(private readonly actions: LetterActions) {
+    this.list = new KeyedList(byId("letters"), { keyOf: ({ id }) => id, make: (letter) => this.make(letter) });
+    this.older.addEventListener("click", () => actions.older(), this.leaving);
   }
 
-  show(letters: readonly Letter[], { total, next_cursor }: Pick<Letters, "total" | "next_cursor">): void {
+  show({ letters, total, next_cursor }: Letters): void {
     this.none.hidden = total > 0;
     this.count.textContent = String(total);
     this.older.hidden = next_cursor === null;
-    // What is open stays open: an item is made once.
-    arrange(
-      this.list,
-      letters.map((letter) => this.item(letter)),
-    );
-    const kept = new Set(letters.map(({ id }) => id));
-    for (const id of this.items.keys()) if (!kept.has(id)) this.items.delete(id);
+    this.list.show(letters);
   }
 
-  private item(letter: Letter): HTMLElement {
-    const made = this.items.get(letter.id) ?? this.make(letter);
-    this.items.set(letter.id, made);
-    return made;
+  close(): void {
+    this.leaving.abort();
+    this.list.show([]);
+    this.said.textContent = "";
   }
 
   private make(letter: Letter): HTMLElement {
@@ -57,7 +50,7 @@ export class LettersView {
           "summary",
           {},
           el("span", { class: "reason" }, field === "" ? reason : `${field}: ${reason}`),
-          el("span", { class: "hint" }, `${origin}, ${clock(this.reader, at_ms, Date.now())}`),
+          el("span", { class: "hint" }, `${origin}, ${clock(READER, at_ms, Date.now())}`),
         ),
         el("p", { class: "hint" }, el("code", {}, id)),
         el("pre", { tabindex: 0, "aria-label": `The bytes of ${id}` }, attributes.join("") + body + rest),

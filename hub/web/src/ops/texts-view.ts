@@ -1,6 +1,6 @@
 /** Every text as people get it, with sample data. A mail is shown in a frame in which nothing can run. */
 
-import { byId, el } from "../shared/dom";
+import { byId, el, tell } from "../shared/dom";
 import type { Api, Catalog, Preview } from "./api";
 
 const NAMES: Readonly<Record<string, string>> = { inbox: "Inbox", email: "Email", push: "Push", sms: "Text message" };
@@ -14,18 +14,29 @@ export class TextsView {
   private channel = "inbox";
   private locale = "en";
   private asked = 0;
+  private filled = false;
+  private shown = false;
+  private readonly leaving = new AbortController();
 
   constructor(private readonly api: Api) {
-    this.template.onchange = () => void this.load();
+    this.template.addEventListener("change", () => void this.load(), this.leaving);
   }
 
-  async start(): Promise<void> {
-    const catalog = await this.api.catalog;
-    this.fill(catalog);
-    await this.load();
+  /** Ask for what is lacking; where nothing is, do nothing. Rejects where the catalog cannot be had. */
+  async refresh(): Promise<void> {
+    if (!this.filled) this.fill(await this.api.catalog);
+    if (!this.shown) await this.load();
+  }
+
+  close(): void {
+    this.leaving.abort();
+    this.asked += 1; // What is still under way is not shown.
+    this.fail("");
+    for (const choices of [this.template, this.channels, this.locales]) choices.replaceChildren();
   }
 
   private fill({ templates, channels, locales }: Catalog): void {
+    this.filled = true;
     this.template.replaceChildren(...templates.map((name) => el("option", { value: name }, name)));
     this.channel = channels[0] ?? this.channel;
     this.locale = locales.includes("en") ? "en" : (locales[0] ?? this.locale);
@@ -68,13 +79,15 @@ export class TextsView {
   }
 
   private fail(text: string): void {
+    this.shown = false;
     byId("text-preview").hidden = true;
-    this.problem.textContent = text;
+    tell(this.problem, text);
   }
 
   private show(preview: Preview): void {
     const { channel, locale, title, body, html_path, segments, max_segments, unicode } = preview;
-    this.problem.textContent = "";
+    this.shown = true;
+    tell(this.problem, "");
     byId("text-preview").hidden = false;
     byId("text-preview").lang = locale;
     byId("text-title").textContent = title;

@@ -41,15 +41,33 @@ export function icon(name: string): SVGSVGElement {
   return svg;
 }
 
+/** Set an element's text. Screen readers read out what changes; writing the same text again would repeat it. */
+export function tell(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /**
- * Make `parent` hold exactly `wanted`, in that order, moving only what is out of place: what keeps its place keeps its
- * focus and its running animation.
+ * Make `parent` hold exactly `wanted`, in that order. What holds the focus is never moved, as it would lose it: the others
+ * move around it. What keeps its place keeps its running animation.
  */
 export function arrange(parent: Element, wanted: readonly Element[]): void {
   const keep = new Set(wanted);
   for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
-  wanted.forEach((element, index) => {
-    const there = parent.children[index];
-    if (there !== element) parent.insertBefore(element, there ?? null);
-  });
+  const held = wanted.find((element) => element.contains(document.activeElement));
+  let place = parent.firstElementChild;
+  for (const element of wanted) {
+    if (element === held) place = moveUpTo(held, place);
+    if (element === place) place = place.nextElementSibling;
+    else parent.insertBefore(element, place);
+  }
+}
+
+/** Put what stands from `place` to `element` at the end instead, and return `element`. */
+function moveUpTo(element: Element, place: Element | null): Element {
+  while (place !== null && place !== element) {
+    const next: Element | null = place.nextElementSibling;
+    place.parentElement?.append(place);
+    place = next;
+  }
+  return element;
 }

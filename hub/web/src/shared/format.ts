@@ -11,6 +11,12 @@ export interface Reader {
   readonly timeZone: string;
 }
 
+/** Who sits before this browser, where nobody has signed in. */
+export const READER: Reader = {
+  locale: navigator.language,
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+};
+
 const SECOND_MS = 1_000;
 const STEPS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ["day", 86_400 * SECOND_MS],
