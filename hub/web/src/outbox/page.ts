@@ -1,13 +1,14 @@
 /** The outbox of the stand-ins: what Doorbell would have sent, with a preview of each message. */
 
-import { arrange, byId, el, icon } from "../shared/dom";
-import { type Reader, clock } from "../shared/format";
+import { byId, el, icon, tell } from "../shared/dom";
+import { READER, clock } from "../shared/format";
+import { keepFresh } from "../shared/fresh";
 import { call } from "../shared/http";
+import { KeyedList } from "../shared/keyed-list";
 import { Preview } from "./preview";
 import { type Kind, type Sent, mailsFrom, newestFirst, pushesFrom, textsFrom } from "./sent";
 
 const REFRESH_MS = 1_500;
-const READER: Reader = { locale: navigator.language, timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone };
 const KINDS: Readonly<Record<Kind, { readonly name: string; readonly icon: string }>> = {
   mail: { name: "Mail", icon: "mail" },
   push: { name: "Push", icon: "phone" },
@@ -16,10 +17,10 @@ const KINDS: Readonly<Record<Kind, { readonly name: string; readonly icon: strin
 
 type Filter = Kind | "all";
 
-const list = byId("mails");
-const items = new Map<string, HTMLLIElement>();
-const preview = new Preview(READER, back);
-let sent: readonly Sent[] = [];
+const list = new KeyedList(byId("mails"), { keyOf: ({ key }: Sent) => key, make });
+const preview = new Preview(back);
+/** Null until the hub has told. */
+let sent: readonly Sent[] | null = null;
 let chosen: string | null = null;
 let filter: Filter = "all";
 
@@ -29,7 +30,7 @@ async function refresh(): Promise<void> {
     sent = newestFirst(mailsFrom(mails), pushesFrom(pushes), textsFrom(texts));
     tell(byId("outbox-problem"), "");
   } catch {
-    tell(byId("outbox-problem"), "The hub does not answer. This list is from before; it goes on by itself.");
+    tell(byId("outbox-problem"), "The hub does not answer. What stands here is from before; it goes on by itself.");
   }
   show();
 }
@@ -41,29 +42,22 @@ async function listing(what: string): Promise<unknown> {
 }
 
 function show(): void {
+  if (sent === null) return;
   const wanted = sent.filter(({ kind }) => filter === "all" || kind === filter);
   byId("outbox-empty").hidden = wanted.length > 0;
   tell(byId("outbox-count"), String(wanted.length));
-  arrange(list, wanted.map(item));
-  const kept = new Set(sent.map(({ key }) => key));
-  for (const key of items.keys()) if (!kept.has(key)) items.delete(key);
+  list.show(wanted);
+  for (const { key } of wanted) opener(key)?.setAttribute("aria-current", String(key === chosen));
 }
 
-/** Screen readers read out what changes; writing the same text again would repeat it. */
-function tell(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
+function opener(key: string): HTMLElement | null {
+  return list.get(key)?.querySelector("button") ?? null;
 }
 
-function item(message: Sent): HTMLLIElement {
-  const made = items.get(message.key) ?? make(message);
-  made.querySelector("button")?.setAttribute("aria-current", String(message.key === chosen));
-  return made;
-}
-
-function make(message: Sent): HTMLLIElement {
+function make(message: Sent): HTMLElement {
   const at = new Date(message.atMs);
   const kind = KINDS[message.kind];
-  const made = el(
+  return el(
     "li",
     { class: "mail", "data-kind": message.kind },
     el(
@@ -75,8 +69,6 @@ function make(message: Sent): HTMLLIElement {
       el("span", { class: "mail-subject" }, message.title),
     ),
   );
-  items.set(message.key, made);
-  return made;
 }
 
 function choose(message: Sent): void {
@@ -90,7 +82,8 @@ function back(): void {
   chosen = null;
   preview.hide();
   show();
-  if (key !== null) items.get(key)?.querySelector("button")?.focus();
+  // The message may have left the list meanwhile.
+  (opener(key ?? "") ?? byId("mails-title")).focus();
 }
 
 function pick(button: HTMLButtonElement): void {
@@ -99,14 +92,6 @@ function pick(button: HTMLButtonElement): void {
   show();
 }
 
-/** Ask again while somebody is looking; one question at a time. */
-async function keepFresh(): Promise<never> {
-  for (;;) {
-    if (document.visibilityState === "visible") await refresh();
-    await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
-  }
-}
-
 const filters = [...byId("filters").querySelectorAll("button")];
 for (const button of filters) button.addEventListener("click", () => pick(button));
-void keepFresh();
+void keepFresh(refresh, REFRESH_MS);

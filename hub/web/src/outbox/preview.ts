@@ -1,7 +1,7 @@
 /** The chosen message as its receiver sees it: a mail to read, or a push or a text on a phone. */
 
 import { byId } from "../shared/dom";
-import { type Reader, clock } from "../shared/format";
+import { READER, clock } from "../shared/format";
 import type { Sent } from "./sent";
 
 type View = "html" | "text";
@@ -12,10 +12,7 @@ export class Preview {
   private readonly hint = byId("preview-hint");
   private readonly frame = byId<HTMLIFrameElement>("preview-html");
 
-  constructor(
-    private readonly reader: Reader,
-    onBack: () => void,
-  ) {
+  constructor(onBack: () => void) {
     byId("view-html").addEventListener("click", () => this.view("html"));
     byId("view-text").addEventListener("click", () => this.view("text"));
     byId("back").addEventListener("click", onBack);
@@ -57,7 +54,7 @@ export class Preview {
   private phone(sent: Sent & { readonly kind: "push" | "text" }): void {
     const badge = sent.kind === "push" ? sent.badge : null;
     byId("phone").dataset["kind"] = sent.kind;
-    byId("phone-time").textContent = clock(this.reader, sent.atMs, sent.atMs);
+    byId("phone-time").textContent = clock(READER, sent.atMs, sent.atMs);
     byId("phone-app").textContent = sent.kind === "push" ? "Doorbell" : sent.from;
     byId("phone-badge").hidden = badge === null;
     byId("phone-badge-count").textContent = String(badge ?? "");

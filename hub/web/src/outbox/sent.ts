@@ -86,7 +86,7 @@ export function pushesFrom(body: unknown): readonly Push[] {
     const device = devices.find(({ registration }) => registration === to);
     return {
       kind: "push",
-      key: `push-${id}`,
+      key: `push-${id}@${received_ms}`,
       to: nameOf(device?.user) ?? to,
       device: device?.app ?? to,
       title: notification.title ?? "",
@@ -102,7 +102,7 @@ export function pushesFrom(body: unknown): readonly Push[] {
 export function textsFrom(body: unknown): readonly Text[] {
   const { texts = [] } = (body ?? {}) as { texts?: readonly RawText[] };
   return texts.map(({ id, to, sender, body: text, received_ms }) => {
-    return { kind: "text", key: `text-${id}`, to, from: sender, title: text, text, atMs: received_ms };
+    return { kind: "text", key: `text-${id}@${received_ms}`, to, from: sender, title: text, text, atMs: received_ms };
   });
 }
 
