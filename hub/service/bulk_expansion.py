@@ -102,11 +102,13 @@ class BulkExpansion:
         try:
             progress = await self._bulks.progress(bulk)
         except msgspec.DecodeError as error:
+            # Of another version.
             _log.error("bulk_unreadable", bulk=bulk, problem=str(error))
-            progress = None
-        if progress is None or progress.over:
-            # Of another version, forgotten or done.
             await self._bulks.drop(bulk)
+            return None
+        if progress is None or progress.over:
+            # Forgotten or done.
+            await self._bulks.leave(bulk)
         return progress
 
     async def _step(self, progress: Progress) -> Progress | None:

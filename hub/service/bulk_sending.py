@@ -39,6 +39,7 @@ from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Http, Oper
 from hub.service.rate import Rate
 from hub.service.segments import SegmentName
 from hub.store.bulks import Beginning, Busy, Filling, Known, Progress
+from hub.store.outcomes_of_bulks import BULK_TTL_S
 from hub.store.segments import Segment
 
 _log = logger(__name__)
@@ -188,6 +189,10 @@ class SegmentBook(Protocol):
         """Return a segment."""
         ...
 
+    async def keep(self, name: str, generation: str, *, until_ms: int) -> bool:
+        """Have its members of now readable until then; False where they are gone."""
+        ...
+
 
 class BulkSending:
     """Takes bulks from services, and says how far they are."""
@@ -227,7 +232,9 @@ class BulkSending:
 
     async def _take(self, call: Call, request: SendMany, bulk: Bulk, filling: Filling) -> BulkTaken:
         refused: list[RefusedRecipient] = []
-        if request.segment is None:
+        if bulk.segment:
+            await self._keep_members(bulk, begins_ms=bulk.created_ms)
+        else:
             bulk, refused = await self._write(request, bulk)
         if not await self._store.open(bulk, filling):
             raise _in_progress()
@@ -272,6 +279,12 @@ class BulkSending:
                 Failure.NOT_FOUND, f"there is no segment {request.segment}; make it with segments.put"
             )
         return segment
+
+    async def _keep_members(self, bulk: Bulk, *, begins_ms: int) -> None:
+        """Have the people of a segment there for as long as the bulk, whoever takes their place in the segment."""
+        until_ms = begins_ms + BULK_TTL_S * 1_000
+        if not await self._segments.keep(bulk.segment, bulk.generation, until_ms=until_ms):
+            raise OperationFailed(Failure.NOT_FOUND, f"the people of the segment {bulk.segment} are gone")
 
     async def _write(self, request: SendMany, bulk: Bulk) -> tuple[Bulk, list[RefusedRecipient]]:
         """Check and write the recipients; others have their turn in between."""
@@ -321,8 +334,11 @@ class BulkSending:
         Raises OperationFailed (NOT_FOUND, IN_PROGRESS), StoreUnavailable.
         """
         bulk = BulkId(request.id)
-        if await self._store.progress(bulk) is None:
+        progress = await self._store.progress(bulk)
+        if progress is None:
             raise _unknown(request)
+        if progress.bulk.segment:
+            await self._keep_members(progress.bulk, begins_ms=call.now_ms)
         retried = await self._store.again(bulk)
         if retried is None:
             detail = "not everybody has been reached yet"

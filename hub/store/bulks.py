@@ -156,7 +156,7 @@ class Bulks:
         if not await self._scripts.run(_ADVANCE, Call((key,), args)):
             return None
         if place is None:
-            await self.drop(progress.bulk.id)
+            await self.leave(progress.bulk.id)
         return msgspec.structs.replace(progress, place=reached, people=progress.people + people)
 
     async def again(self, bulk: BulkId) -> int | None:
@@ -167,6 +167,14 @@ class Bulks:
         if progress is not None and (began or failed == _NOT_OVER):
             await self._queue(progress.bulk)
         return None if failed == _NOT_OVER else max(0, int(failed))
+
+    async def leave(self, bulk: BulkId) -> None:
+        """Take a bulk that is worked off out of the queue, unless another round of it has begun by now."""
+        await self.drop(bulk)
+        # Who begins a round leaves a bulk that is in the queue where it is, and cannot know that it is about to go.
+        progress = await self.progress(bulk)
+        if progress is not None and not progress.over:
+            await self._queue(progress.bulk)
 
     async def drop(self, bulk: BulkId) -> None:
         """Take a bulk out of the queue."""

@@ -1,7 +1,8 @@
 """Segments: named sets of people that a bulk can go to.
 
-A segment has a generation. `put` writes the members of the next one and switches to it at once: a bulk under way goes
-on with the people it began with. `add` and `remove` change the present one.
+A segment has a generation. `put` writes the members of the next one and switches to it at once: a bulk that is under
+way, or is to begin later, goes to the people that were there when it was taken. `add` and `remove` change the present
+one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ MAX_MEMBERS = 100_000
 _SLICE = 500
 """People that one command or script takes: it holds up everybody else for a third of a millisecond."""
 _UNFINISHED_S = 600
+_MS = 1_000
 _SWITCH = load_script("segment_switch")
+_KEEP = load_script("segment_keep")
 _CHANGE = load_script("segment_change")
 _ELSEWHERE, _FULL = -1, -2
 
@@ -71,6 +74,11 @@ class Segments:
         (members,) = await read_pipelined(self._server, [read], what="segment page")
         return [UserId(member.decode()) for member in members]
 
+    async def keep(self, name: str, generation: str, *, until_ms: int) -> bool:
+        """Have a generation's members readable until then, whoever is put in their place; False where they are gone."""
+        keys = (self._keys.segment(name), self._keys.segment_members(name, generation))
+        return bool(await self._scripts.run(_KEEP, Call(keys, (generation, until_ms, self._clock()))))
+
     async def put(self, name: str, users: Sequence[UserId]) -> int:
         """Make people the members of a segment, in the place of all others; return how many they are."""
         generation = secrets.token_hex(8)
@@ -105,7 +113,7 @@ class Segments:
             self._keys.segment_members(name, generation),
             self._keys.segment_members(name, old),
         )
-        args = (old, generation, self._clock(), BULK_TTL_S)
+        args = (old, generation, self._clock(), BULK_TTL_S * _MS)
         return bool(await self._scripts.run(_SWITCH, Call(keys, args)))
 
     async def _change(self, name: str, users: Sequence[UserId], *, add: bool) -> int | None:

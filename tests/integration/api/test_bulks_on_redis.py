@@ -33,6 +33,7 @@ from hub.service.key_sets import fixed_keys
 from hub.settings import Delivery, Settings, Smtp, Token
 from hub.store.bulks import CHUNK
 from hub.store.clock import unix_ms
+from hub.store.connection import pipelined
 from tests.mail_relay import mail_relay
 
 __all__ = ["mail_relay"]
@@ -277,6 +278,19 @@ async def test_a_bulk_goes_to_the_members_that_a_segment_has_when_it_is_sent(pla
     async with place.working():
         await place.settled(bulk, sent=len(names))
     assert await recipients_of(place.relay) == [f"{name}@example.com" for name in names]
+
+
+async def test_members_are_kept_for_a_bulk_that_is_sent_ahead_of_its_time(place: Place) -> None:
+    await place.post("/v1/segments/put", {"name": "buyers", "users": ["ann"]}, status=200)
+    segment = await place.stores.segments.read("buyers")
+    assert segment is not None
+    at = datetime.now(UTC) + timedelta(days=60)
+    wish = {**WISH, "segment": "buyers", "send_at": at.isoformat()}
+    await place.post("/v1/bulks", wish, status=202)
+    await place.post("/v1/segments/put", {"name": "buyers", "users": ["later"]}, status=200)
+    key = place.stores.keys.segment_members("buyers", segment.generation)
+    (lifetime_s,) = await pipelined(place.stores.server, [("TTL", key)], what="test")
+    assert lifetime_s > timedelta(days=66).total_seconds()
 
 
 async def test_a_bulk_that_is_sent_ahead_begins_at_its_time(place: Place) -> None:

@@ -1,6 +1,7 @@
 """Bulks in Redis: taken in by one, worked off under a lease, gone on with after a crash at any place."""
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from hub.domain.bulks import Bulk, BulkId, BulkOutcome, Recipient
@@ -139,6 +140,23 @@ async def test_another_round_begins_when_the_one_before_is_over_and_somebody_has
     progress = await desk.bulks.progress(BULK)
     assert progress is not None
     assert progress.people == CHUNK + 1, "who is sent to again has been counted"
+
+
+async def test_a_round_that_begins_while_the_one_before_leaves_the_queue_is_worked_off(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.take()
+    await desk.claim()
+    await desk.bulks.outcomes.note_many(BULK, {UserId("u-3"): BulkOutcome.FAILED})
+    drop = desk.bulks.drop
+
+    async def drop_late(bulk: BulkId) -> None:
+        assert await desk.bulks.again(bulk) == 1
+        await drop(bulk)
+
+    monkeypatch.setattr(desk.bulks, "drop", drop_late)
+    await desk.work_off()
+    assert await desk.claim() == BULK
 
 
 async def test_everything_about_a_bulk_is_forgotten_after_a_while(desk: Desk) -> None:

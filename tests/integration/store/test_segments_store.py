@@ -4,6 +4,8 @@ import pytest
 import pytest_asyncio
 
 from hub.domain.ids import UserId
+from hub.store.clock import unix_ms
+from hub.store.connection import pipelined
 from hub.store.keys import Keys
 from hub.store.scripts import Scripts
 from hub.store.segments import SegmentFull, Segments
@@ -60,3 +62,32 @@ async def test_what_is_deleted_or_was_never_there_takes_nobody(segments: Segment
     assert [await segments.delete("s") for _ in range(2)] == [True, False]
     assert await segments.read("s") is None
     assert await segments.remove("s", [UserId("zoe")]) is None
+
+
+WEEK_S, MONTH_S = 7 * 86_400, 30 * 86_400
+
+
+async def lifetime_s(server: Server, prefix: str, generation: str) -> int:
+    (seconds,) = await pipelined(server, [("TTL", Keys(prefix).segment_members("s", generation))], what="test")
+    return int(seconds)
+
+
+async def test_members_that_somebody_needs_later_stay_until_then(
+    segments: Segments, server: Server, key_prefix: str
+) -> None:
+    await segments.put("s", people(2))
+    first = await segments.read("s")
+    assert first is not None
+    until_ms = unix_ms() + 1_000 * MONTH_S
+    assert await segments.keep("s", first.generation, until_ms=until_ms)
+    assert await segments.keep("s", first.generation, until_ms=unix_ms() + 1_000)
+    await segments.put("s", [UserId("zoe")])
+    assert await lifetime_s(server, key_prefix, first.generation) == pytest.approx(MONTH_S, abs=60)
+    second = await segments.read("s")
+    assert second is not None
+    await segments.delete("s")
+    assert await lifetime_s(server, key_prefix, second.generation) == pytest.approx(WEEK_S, abs=60)
+    assert await segments.keep("s", second.generation, until_ms=until_ms)
+    assert await segments.keep("s", second.generation, until_ms=unix_ms() + 1_000)
+    assert await lifetime_s(server, key_prefix, second.generation) == pytest.approx(MONTH_S, abs=60)
+    assert not await segments.keep("s", "never-there", until_ms=until_ms)
