@@ -7,7 +7,8 @@ goes before the built-in one, file by file.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,10 @@ CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
 """The files a channel needs of a template."""
 _WITHOUT_OWN = {"push": "inbox", "sms": "inbox"}
 """Where a template has no file for the first, it is told in the words of the second."""
-_PLURAL_FORMS = ("_zero", "_one", "_two", "_few", "_many")
+LAST_RESORT = "en"
+"""The locale that has every text and word of this version, whatever an installation's own default lacks."""
+PLURAL_FORMS = ("_zero", "_one", "_two", "_few", "_many")
+"""Ends of words that a language has only if it has that form; `_other` all of them have."""
 PAGES = "pages/"
 """Where the pages are that people open behind signed links."""
 _SAMPLES = "samples.toml"
@@ -44,13 +48,23 @@ class Catalog:
         self._loader = ChoiceLoader([FileSystemLoader(root) for root in self._roots])
         self.default_locale = default_locale
         self._files = {file: None for root in self._roots for file in _files_below(root)}
+        self._shipped = {template for _, template, _ in _files_below(BUILT_IN)}
+        self._locales = tuple(sorted({locale for root in self._roots for locale in _locales_below(root)}))
+        self._own_locales = tuple(_locales_below(override)) if override is not None else self._locales
         self.samples = self._read_samples()
         """The variables of each template, with values to try it on; any of them may be None when it is used."""
         self._words = {locale: self._read_words(locale) for locale in self.locales()}
 
     def locales(self) -> tuple[str, ...]:
         """Return the locales that have a folder, sorted."""
-        return tuple(sorted({locale for locale, _, _ in self._files}))
+        return self._locales
+
+    def asked_locales(self, template: str | None = None) -> tuple[str, ...]:
+        """Return the locales that should have a template: of the operator's own, those that the operator writes in.
+
+        Without a template: the locales that the operator writes in, all where there is no folder.
+        """
+        return self._locales if template in self._shipped else self._own_locales
 
     def templates(self) -> tuple[str, ...]:
         """Return the names of all templates, sorted."""
@@ -64,29 +78,53 @@ class Catalog:
         return ()
 
     def locale_for(self, template: str, *, channel: str, wanted: str) -> str | None:
-        """Return the locale whose text is nearest to `wanted`; None where even the default has none."""
-        fallback = locales.chain(wanted, default=self.default_locale, known=self._words)
+        """Return the locale whose text is nearest to `wanted`; None where even `LAST_RESORT` has none."""
+        fallback = self._chain(wanted)
         return next((name for name in fallback if self.files_of(template, channel=channel, locale=name)), None)
 
     def nearest(self, wanted: str) -> str:
         """Return the locale with words that is nearest to `wanted`."""
-        return next(iter(locales.chain(wanted, default=self.default_locale, known=self._words)), self.default_locale)
+        return self._chain(wanted)[0]
 
     def words(self, locale: str, *, of_its_own: bool = False) -> Mapping[str, str]:
-        """Return the words of a locale; those it lacks come from its language and, unless `of_its_own`, the default."""
-        default = locale if of_its_own else self.default_locale
-        fallback = locales.chain(locale, default=default, known=self._words)
-        return {name: text for tag in reversed(fallback) for name, text in self._words[tag].items()}
+        """Return the words of a locale, those it lacks from what it falls back to; `of_its_own`: from its language."""
+        fallback = locales.chain(locale, default=locale, known=self._words) if of_its_own else self._chain(locale)
+        merged: dict[str, str] = {}
+        for tag in reversed(fallback):
+            merged = _over(merged, self._words[tag])
+        return merged
 
     def missing_words(self, locale: str) -> list[str]:
-        """Return the words that a locale takes from the default one, sorted. Plurals: only `_other`, which all have."""
-        asked = {name for name in self._words.get(self.default_locale, {}) if not name.endswith(_PLURAL_FORMS)}
-        return sorted(asked - set(self.words(locale, of_its_own=True)))
+        """Return the words that a locale takes from other languages, sorted. Plurals: only `_other`, which all have."""
+        asked = set(self.shipped_words())
+        if locale in self._own_locales:
+            asked.update(self._words[LAST_RESORT], self._words.get(self.default_locale, ()))
+        plurals = {name for name in asked if name.endswith(PLURAL_FORMS)}
+        return sorted(asked - plurals - set(self.words(locale, of_its_own=True)))
+
+    def _chain(self, wanted: str) -> tuple[str, ...]:
+        """As `locales.chain`, then `LAST_RESORT`: a default of the installation's own may lack newer texts."""
+        chain = locales.chain(wanted, default=self.default_locale, known=self._words)
+        return tuple(dict.fromkeys((*chain, LAST_RESORT)))
+
+    def own_words(self, locale: str) -> Mapping[str, str]:
+        """Return the words of a locale's own file."""
+        return self._words.get(locale, {})
+
+    def shipped_words(self) -> Mapping[str, str]:
+        """Return the words that this version has built in."""
+        return _read_toml(BUILT_IN / LAST_RESORT / _WORDS)
 
     def source(self, name: str) -> str:
         """Return a file as its author wrote it, the operator's first. Raises jinja2.TemplateNotFound."""
         source, _, _ = self._loader.get_source(None, name)  # type: ignore[arg-type]  # The environment is not used.
         return source
+
+    def sources(self) -> Iterator[str]:
+        """Return every text, layout and page as its author wrote it."""
+        for folder, suffix in product(self._roots, ("html", "txt")):
+            for path in sorted(folder.glob(f"**/*.{suffix}")):
+                yield path.read_text(encoding="utf-8", errors="replace")
 
     def loader(self) -> BaseLoader:
         """Return what gives Jinja2 the text of a file, the operator's first; in mails the styles are inlined."""
@@ -115,6 +153,21 @@ class Catalog:
             return msgspec.convert(merged, dict[str, str])
         except msgspec.ValidationError as error:
             raise TemplateError(f"{locale}/{_WORDS}", f"every word is a text: {error}") from error
+
+
+def _over(below: dict[str, str], above: dict[str, str]) -> dict[str, str]:
+    """Return the words of two languages, the second first. Its plurals keep to themselves: it has all its forms."""
+    plurals = {name.removesuffix("_other") for name in above if name.endswith("_other")}
+    forms = {f"{name}{form}" for name in plurals for form in PLURAL_FORMS}
+    return {name: text for name, text in below.items() if name not in forms} | above
+
+
+def _locales_below(root: Path) -> list[str]:
+    """Return the folders that are locales with texts or words: `layouts` and `pages` are left out."""
+    folders = sorted(
+        {path.relative_to(root).parts[0] for pattern in (_WORDS, "*/*") for path in root.glob(f"*/{pattern}")}
+    )
+    return [name for name in folders if locales.normal(name) == name]
 
 
 def _files_below(root: Path) -> list[tuple[str, str, str]]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from jinja2 import TemplateError as JinjaError
 
 from templates.catalog import CHANNEL_FILES
+from templates.findings import Finding, finding_of
+from templates.page_checks import wrong_pages
 from templates.renderer import Renderer
 from templates.segments import plain, size
 from templates.source_checks import broken_links, unknown_variables
 from templates.texts import SmsText, TemplateError, Text
+from templates.word_checks import wrong_words
 
 _LINK = "https://shop.example/orders/A-1001"
 _PREFERENCES_LINK = "https://hub.shop.example/p/token"
+_UNSUBSCRIBE_LINK = "https://hub.shop.example/u/token"
 _ALWAYS_THERE = frozenset({"order_id", "shipment_id", "payment_id", "amount", "title", "body", "count", "updates"})
 """What no notification of its family lacks; everything else may be None."""
 _SMS_SEGMENTS = 3
@@ -40,21 +43,12 @@ _GIVEN: Mapping[str, frozenset[str]] = {
 """What each channel gives its texts besides the variables of the event."""
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Something wrong with a template. `file` is relative to its folder: `de/order-placed/email.html`."""
-
-    file: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.problem}"
-
-
 def check(renderer: Renderer, *, sms_segments: int = _SMS_SEGMENTS) -> list[Finding]:
     """Return everything wrong, each once.
 
-    Missing texts, locales and words, unknown variables in any branch, broken links, texts that fail or come out empty,
-    and text messages of more than `sms_segments` (`sms.max_segments`), which would be cut.
+    Missing texts, locales and words, words that nothing uses, unknown variables in any branch, broken links, texts and
+    pages that fail or come out empty, and text messages of more than `sms_segments` (`sms.max_segments`), which would
+    be cut.
     """
     return list(dict.fromkeys(_findings(renderer, sms_segments)))
 
@@ -93,15 +87,14 @@ def barest(full: dict[str, Any]) -> dict[str, Any]:
 
 def _findings(renderer: Renderer, sms_segments: int) -> Iterator[Finding]:
     catalog = renderer.catalog
-    for locale in catalog.locales():
-        for word in catalog.missing_words(locale):
-            yield Finding(f"{locale}/words.toml", f"{word} must be there, or texts mix languages")
+    yield from wrong_words(catalog)
+    yield from wrong_pages(renderer)
     for template in catalog.templates():
         if template not in catalog.samples:
             yield Finding(template, "there is no sample for it; add a table of its name to samples.toml")
             continue
         for channel, files in CHANNEL_FILES.items():
-            for locale in catalog.locales():
+            for locale in catalog.asked_locales(template):
                 names = catalog.files_of(template, channel=channel, locale=locale)
                 if not names:
                     yield Finding(f"{locale}/{template}", f"{' and '.join(files)} must be there for {channel}")
@@ -126,12 +119,13 @@ def _read(renderer: Renderer, template: str, *, channel: str, file: str) -> Iter
 
 
 def _try(renderer: Renderer, template: str, *, channel: str, locale: str, sms_segments: int) -> Iterator[Finding]:
-    full = sample(renderer, template)
+    # What marketing mails have besides: a preview does without, to look as most mails do.
+    full = {**sample(renderer, template), "unsubscribe_link": _UNSUBSCRIBE_LINK}
     for context in (full, barest(full)):
         try:
             text = _write(renderer, template, channel=channel, locale=locale, context=context)
         except TemplateError as error:
-            yield Finding(error.file, error.problem)
+            yield finding_of(error)
             return
         empty = [field for field in text.__struct_fields__ if not getattr(text, field).strip()]
         if empty:

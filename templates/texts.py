@@ -41,9 +41,10 @@ Text: TypeAlias = InboxText | EmailText | PushText | SmsText
 
 
 class TemplateError(DoorbellError):
-    """A template is missing, or cannot be rendered with what it was given. Names the file and the problem."""
+    """A template is missing, or cannot be rendered with what it was given. Names the file, its line and the problem."""
 
-    def __init__(self, file: str, problem: str) -> None:
-        super().__init__(f"{file}: {problem}")
+    def __init__(self, file: str, problem: str, *, line: int | None = None) -> None:
+        super().__init__(f"{file}: {problem}" if line is None else f"{file}:{line}: {problem}")
         self.file = file
         self.problem = problem
+        self.line = line

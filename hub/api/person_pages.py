@@ -25,12 +25,14 @@ from hub.domain.decisions import Aggregate, AggregateKind, Document
 from hub.domain.errors import InputError, StoreUnavailable
 from hub.domain.ids import UserId
 from hub.domain.people import Person, person_of
+from hub.observe import logger
 from hub.service.failures import Failure, OperationFailed
 from hub.service.person_links import PREFERENCES_PATH, UNSUBSCRIBE_PATH, PersonLinks
 from hub.service.preference_form import change_of, shown
 from hub.service.preferences import PreferenceCentre
 from hub.service.rate import Rate, RateLimiter
 from templates.renderer import Renderer
+from templates.texts import TemplateError
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_FORM_BYTES = 65_536
@@ -39,6 +41,13 @@ _BODY_TIMEOUT_S = 15.0
 _RATE = Rate(count=60, window_s=60.0)
 _SOURCE = "unsubscribe link"
 _STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+_NOTHING_TO_SHOW = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Not now</title>
+<h1>This page cannot be shown right now</h1>
+<p>Please try again later. In the app you always find your messages and settings.</p>
+</html>
+"""
+_log = logger(__name__)
 _ZONES = tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")))
 
 
@@ -135,17 +144,24 @@ class PersonPages:
 
         async def handled(request: web.Request) -> web.Response:
             try:
-                response: web.Response = await handle(request)
-            except StoreUnavailable:
-                return self._notice("later", HTTPStatus.SERVICE_UNAVAILABLE)
-            except InputError:
-                return self._notice("mistake", HTTPStatus.BAD_REQUEST)
-            except OperationFailed as error:
-                notice = "gone" if error.failure is Failure.NOT_FOUND else "later"
-                return self._notice(notice, HTTPStatus(error.facts.status))
-            return response
+                return await self._excused(handle, request)
+            except TemplateError as error:
+                _log.error("a page cannot be rendered", problem=str(error))
+                return _page(_NOTHING_TO_SHOW, HTTPStatus.INTERNAL_SERVER_ERROR)
 
         return handled
+
+    async def _excused(self, handle: Any, request: web.Request) -> web.Response:
+        try:
+            response: web.Response = await handle(request)
+        except StoreUnavailable:
+            return self._notice("later", HTTPStatus.SERVICE_UNAVAILABLE)
+        except InputError:
+            return self._notice("mistake", HTTPStatus.BAD_REQUEST)
+        except OperationFailed as error:
+            notice = "gone" if error.failure is Failure.NOT_FOUND else "later"
+            return self._notice(notice, HTTPStatus(error.facts.status))
+        return response
 
     def _count(self, user: UserId) -> None:
         allowance = self._rates.take((user, "pages"), _RATE, now_s=time.monotonic())
@@ -164,8 +180,11 @@ class PersonPages:
     ) -> web.Response:
         locale = (person.locale if person else None) or self._default_locale
         zone = (person.time_zone if person else None) or "UTC"
-        html = self._renderer.page(name, locale, zone, variables)
-        return web.Response(text=html, status=status, content_type="text/html", headers=_headers(html))
+        return _page(self._renderer.page(name, locale, zone, variables), status)
+
+
+def _page(html: str, status: HTTPStatus) -> web.Response:
+    return web.Response(text=html, status=status, content_type="text/html", headers=_headers(html))
 
 
 def _headers(html: str) -> dict[str, str]:

@@ -73,7 +73,7 @@ def test_locales_say_different_things(template: str) -> None:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What a check finds, by file, where every kind of mistake has been made. Of ours, only `message` is there."""
-    words = Catalog().words("en").keys() - {"hello", "others_one"}
+    words = Catalog().words("en").keys() - {"hello", "others_one", "day_at_time"}
     mistakes = {
         "de/mine/inbox.txt": "Titel\n{{ typo }}",
         "samples.toml": '[mine]\norder_id = "A-1"',
@@ -82,12 +82,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "de/message/sms.txt": "a" * 306,
         "en/message/email.html": '<p>{{ title }}</p><a href="http://shop.example">x</a>',
         "ja/message/inbox.txt": "{{ title }}\n{{ body }}",
-        "ja/words.toml": "".join(f'{word} = "語"\n' for word in words),
+        "ja/words.toml": "".join(f'{word} = "語"\n' for word in words) + 'day_at_time = "{day} {time}"\n',
         "en/untried/inbox.txt": "Title\nBody",
     }
     folder, shipped = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("shipped")
     shutil.copytree(BUILT_IN / "layouts", shipped / "layouts")
     shutil.copy(BUILT_IN / "samples.toml", shipped)
+    shutil.copytree(BUILT_IN / "pages", shipped / "pages")
     for locale in LOCALES:
         shutil.copytree(BUILT_IN / locale / "message", shipped / locale / "message")
         shutil.copy(BUILT_IN / locale / "words.toml", shipped / locale)
@@ -126,7 +127,7 @@ def test_a_check_finds_a_broken_link_in_a_mail(found: dict[str, list[str]]) -> N
 def test_a_check_finds_the_words_a_language_lacks_but_not_the_plurals_it_does_not_have(
     found: dict[str, list[str]],
 ) -> None:
-    assert found["ja/words.toml"] == ["hello must be there, or texts mix languages"]
+    assert found["ja/words.toml"] == ['hello must be there, or texts mix languages; elsewhere it is "Hello"']
 
 
 def test_a_check_asks_for_a_sample(found: dict[str, list[str]]) -> None:
