@@ -18,7 +18,7 @@ from channels.email.address import mailbox, sender
 from channels.email.message import Mail
 from channels.email.message import build as build_mail
 from channels.email.provider import open_relay
-from channels.email.relay import relay
+from channels.email.relay import relays
 from channels.providers import Provider
 from channels.push.message import PushMessage
 from channels.sms.message import SmsMessage
@@ -133,8 +133,7 @@ async def trial(
 
 
 def _by_email(to: str, message: NotificationId, settings: Settings, renderer: Renderer, now_ms: int) -> Trial[Mail]:
-    relays = settings.smtp.all_relays
-    if not relays:
+    if not settings.smtp.all_relays:
         raise _not_configured("smtp.url", "no mail relay is configured")
     recipient = mailbox(to)
     if recipient is None:
@@ -142,10 +141,9 @@ def _by_email(to: str, message: NotificationId, settings: Settings, renderer: Re
     own = sender(settings.smtp.sender)
     text = renderer.email(_TEMPLATE, settings.default_locale, "UTC", {**_CONTEXT, "shop": own.name})
     mail = build_mail(message, text, sender=own, recipient=recipient, at_ms=now_ms)
-    addresses = [relay(each.url, key=f"the url of smtp.relays {each.name}") for each in relays]
     openings = [
         (each.name, lambda each=each, address=address: open_relay(each, address, own_name=own.domain, tls=None))
-        for each, address in zip(relays, addresses, strict=True)
+        for each, address in zip(settings.smtp.all_relays, relays(settings.smtp), strict=True)
     ]
     return Trial(mail, openings)
 

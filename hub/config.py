@@ -97,8 +97,10 @@ class _Reader:
         self._variables: dict[str, str] = {}
 
     def origin(self, key: str, file: str) -> str:
-        """Return where a key's value came from, for a message."""
-        return self._variables.get(key, file)
+        """Return where a key's value came from, for a message: a part of a table comes from where that does."""
+        names = re.split(r"[.[]", key)
+        wholes = (".".join(names[:length]) for length in range(len(names), 0, -1))
+        return next((self._variables[whole] for whole in wholes if whole in self._variables), file)
 
     def values(self, struct: type[msgspec.Struct], table: Mapping[str, Any], *, file: str, key: str) -> None:
         """Take a TOML table."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from ipaddress import ip_network
 from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from channels.email.address import mailbox, sender
+from channels.email.relay import relays
 from hub.config_secrets import shown
 from hub.domain.channels import INBOX
 from hub.domain.directives import LOG
-from hub.domain.errors import Mistake
+from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.namespace_checks import mistakes_of
 from hub.domain.permission import SIGNED_IN
 from hub.domain.preferences import CATEGORY_OR_ANY_PATTERN, CHANNEL_OR_ANY_PATTERN
@@ -26,7 +29,6 @@ HMAC_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"})
 _COUNTRY_LETTERS = 2
 _HTTP_SCHEMES = ("http", "https")
-_SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 _MAIL_LEASE = "must be below delivery.lease_s, or a mail in progress is sent again"
 _LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 _SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER")
@@ -100,6 +102,7 @@ def check(settings: Settings, *, file: Callable[[str], str]) -> Iterator[Mistake
         _token,
         _brokers,
         _relays,
+        _mail_addresses,
         _mail,
         _push,
         _sms,
@@ -129,7 +132,6 @@ def _addresses(settings: Settings) -> Iterator[_Finding]:
             yield key, getattr(settings, key), "write host:port, such as 0.0.0.0:8080"
     urls = (
         ("rabbitmq.url", settings.rabbitmq.url, ("amqp", "amqps")),
-        ("smtp.url", settings.smtp.url, _SMTP_SCHEMES),
         ("public_url", settings.public_url, _HTTP_SCHEMES),
         ("shop_url", settings.shop_url, _HTTP_SCHEMES),
         ("token.jwks_url", settings.token.jwks_url, _HTTP_SCHEMES),
@@ -237,14 +239,24 @@ def _relays(settings: Settings) -> Iterator[_Finding]:
         if relay.name in names or not relay.name.isidentifier():
             yield f"{key}.name", relay.name, "write a name of letters and digits that no other relay has"
         names.add(relay.name)
-        if problem := _url_problem(relay.url, _SMTP_SCHEMES):
-            yield f"{key}.url", relay.url, problem
         for field in ("per_second", "pool_size", "mails_per_connection", "timeout_s"):
             low, high = _BOUNDS[f"smtp.{field}"]
             if not low <= getattr(relay, field) <= high:
                 yield f"{key}.{field}", getattr(relay, field), f"write a number from {low:g} to {high:g}"
         if relay.timeout_s >= settings.delivery.lease_s:
             yield f"{key}.timeout_s", relay.timeout_s, _MAIL_LEASE
+
+
+def _mail_addresses(settings: Settings) -> Iterator[_Finding]:
+    """Find what `doorbell deliver` would not work with, by asking what it asks."""
+    smtp = settings.smtp
+    for read in (partial(relays, smtp), partial(sender, smtp.sender)):
+        try:
+            read()
+        except ConfigurationError as error:
+            yield from ((each.key, each.value, each.advice) for each in error.mistakes)
+    if smtp.return_path and mailbox(smtp.return_path) != smtp.return_path:
+        yield "smtp.return_path", smtp.return_path, "write a mailbox: bounces@mail.shop.example"
 
 
 def _mail(settings: Settings) -> Iterator[_Finding]:

@@ -56,7 +56,7 @@ def sender(text: str) -> Sender:
     own = mailbox(address)
     if own is None:
         advice = "write a mailbox, or a name and a mailbox: Shop <no-reply@shop.example>"
-        raise ConfigurationError([Mistake("doorbell.toml", "smtp.sender", text, advice)])
+        raise ConfigurationError([Mistake("settings", "smtp.sender", text, advice)])
     name = single_line(name).replace("\\", "").replace('"', "")
     if not name:
         return Sender(own, own)

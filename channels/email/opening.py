@@ -11,7 +11,7 @@ from channels.email.address import sender
 from channels.email.channel import EmailChannel, Links, Marking
 from channels.email.domains import DomainPaces
 from channels.email.provider import open_relay
-from channels.email.relay import relay
+from channels.email.relay import relays
 from channels.lanes import shares
 from channels.pace import Pace
 from channels.providers import Line, Providers
@@ -35,11 +35,10 @@ async def open_email(
     `tls` replaces the system's certificates. Raises ConfigurationError for a URL or a sender that cannot be used.
     """
     own = sender(settings.sender)
-    chosen = settings.all_relays
-    addresses = [relay(each.url, key=f"the url of smtp.relays {each.name}") for each in chosen]
+    addresses = relays(settings)
     async with AsyncExitStack() as stack:
         lines = []
-        for each, address in zip(chosen, addresses, strict=True):
+        for each, address in zip(settings.all_relays, addresses, strict=True):
             provider = await stack.enter_async_context(open_relay(each, address, own_name=own.domain, tls=tls))
             places = shares(each.pool_size)
             lines.append(Line(provider, pace=Pace(each.per_second), breaker=Breaker(), places=places))

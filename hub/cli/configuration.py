@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 
-from channels.email.address import sender
 from hub.app import build_renderer, load_playbook
 from hub.config import environment, read
 from hub.config_secrets import redacted
@@ -19,7 +18,6 @@ _POINTED_AT = (
     load_playbook,
     build_renderer,
     lambda settings: keys_from_files(settings.token),
-    lambda settings: sender(settings.smtp.sender),
 )
 
 

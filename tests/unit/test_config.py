@@ -201,6 +201,10 @@ def test_a_table_of_the_file_that_cannot_be_read_is_not_shown(tmp_path: Path) ->
         ("RABBITMQ__URL", "amqp://broker:x", "rabbitmq.url"),
         ("PUBLIC_URL", "https://[::1", "public_url"),
         ("SMTP__URL", "smtp://relay:0", "smtp.url"),
+        ("SMTP__URL", "smtp://me:secret@relay:25", "smtp.url"),
+        ("SMTP__URL", "smtp://relay/x", "smtp.url"),
+        ("SMTP__SENDER", "nobody", "smtp.sender"),
+        ("SMTP__RETURN_PATH", "bounces", "smtp.return_path"),
         ("GATEWAY__POSITION_CHECK_S", "nan", "gateway.position_check_s"),
         ("GATEWAY__DRAIN_S", "-5", "gateway.drain_s"),
         ("DELIVERY__BACKOFF_FIRST_S", "-1", "delivery.backoff_first_s"),
@@ -211,6 +215,7 @@ def test_a_table_of_the_file_that_cannot_be_read_is_not_shown(tmp_path: Path) ->
         ("SMTP__DOMAINS", '{"gmail.com": -1}', "smtp.domains.gmail.com"),
         ("SMTP__DOMAINS", '{"gmail": 1}', "smtp.domains.gmail"),
         ("SMTP__RELAYS", '[{"url": "http://x", "name": "a"}]', "smtp.relays[0].url"),
+        ("SMTP__RELAYS", '[{"url": "smtp://x/y", "name": "a"}]', "smtp.relays[0].url"),
         ("SMTP__RELAYS", '[{"url": "smtp://x", "name": "a b"}]', "smtp.relays[0].name"),
         ("SMTP__RELAYS", '[{"url": "smtp://x"}, {"url": "smtp://y"}]', "smtp.relays[1].name"),
         ("SMTP__RELAYS", '[{"url": "smtp://x", "pool_size": 0}]', "smtp.relays[0].pool_size"),
@@ -219,6 +224,11 @@ def test_a_table_of_the_file_that_cannot_be_read_is_not_shown(tmp_path: Path) ->
 )
 def test_a_value_that_cannot_work_is_refused_by_its_key(variable: str, value: str, key: str) -> None:
     assert key in mistakes(None, {f"DOORBELL_{variable}": value})
+
+
+def test_a_mistake_in_a_table_of_the_environment_names_its_variable() -> None:
+    found = mistakes(None, {"DOORBELL_SMTP__RELAYS": '[{"url": "smtp://x/y", "name": "a"}]'})
+    assert found["smtp.relays[0].url"].startswith("environment DOORBELL_SMTP__RELAYS: ")
 
 
 def numbers(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:

@@ -1,7 +1,8 @@
 import pytest
 
-from channels.email.relay import Relay, Security, relay
+from channels.email.relay import BadRelay, Relay, Security, relay, relays
 from hub.domain.errors import ConfigurationError
+from hub.settings import Smtp, SmtpRelay
 
 
 @pytest.mark.parametrize(
@@ -20,27 +21,42 @@ def test_a_url_says_where_and_how(url: str, expected: Relay) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "advice"),
     [
-        "",
-        "mail.example",
-        "http://mail.example",
-        "smtp://",
-        "smtp://h:0x",
-        "smtp://h:99999",
-        "smtp://h/path",
-        "smtp://h?x=1",
+        ("", "write a URL that starts with smtp://"),
+        ("mail.example", "write a URL that starts with smtp://"),
+        ("http://mail.example", "write a URL that starts with smtp://"),
+        ("smtp://", "write smtp://host:port"),
+        ("smtp:///x", "write smtp://host:port"),
+        ("smtps://h:0x", "write smtps://host:port"),
+        ("smtp://h:99999", "write smtp://host:port"),
+        ("smtp://h:0", "write smtp://host:port"),
+        ("smtp://[::1", "write smtp://host:port"),
+        ("smtps://me:sec/ret@h", "write smtps://host:port"),
+        ("smtp://h/path", "nothing behind them"),
+        ("smtp://h?x=1", "nothing behind them"),
+        ("smtps://me:1/secret@h", "nothing behind them"),
+        ("smtps://:secret@h", "write the user before the password"),
+        ("smtp://me:secret@mail.example", "a password needs smtps://"),
     ],
 )
-def test_another_url_is_a_mistake(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"smtp\.url"):
+def test_another_url_is_a_mistake_that_shows_no_secret(url: str, advice: str) -> None:
+    with pytest.raises(BadRelay, match=advice) as caught:
         relay(url)
+    assert "sec" not in str(caught.value)
 
 
-def test_a_password_does_not_travel_in_plain_text() -> None:
-    with pytest.raises(ConfigurationError, match="a password needs") as caught:
-        relay("smtp://me:secret@mail.example")
+def test_every_relay_with_a_mistake_is_named_by_its_key() -> None:
+    good, bad = SmtpRelay(url="smtp://h", name="good"), SmtpRelay(url="smtp://me:secret@h", name="bad")
+    with pytest.raises(ConfigurationError) as caught:
+        relays(Smtp(url="smtp://h/x", relays=(good, bad)))
+    assert [mistake.key for mistake in caught.value.mistakes] == ["smtp.url", "smtp.relays[1].url"]
     assert "secret" not in str(caught.value)
+
+
+def test_relays_come_in_order_of_preference() -> None:
+    found = relays(Smtp(url="smtp://first", relays=(SmtpRelay(url="smtps://second"),)))
+    assert [(each.host, each.port) for each in found] == [("first", 25), ("second", 465)]
 
 
 def test_a_relay_does_not_show_its_password() -> None:
