@@ -1,16 +1,20 @@
-"""The containers are given settings that there are, with defaults that are valid."""
+"""The containers: their parts fit together, and are given settings that there are, with defaults that are valid."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from hub.config import load
 from hub.config_checks import MIN_SECRET_BYTES
 from hub.settings import Settings
 
 COMPOSE = (Path(__file__).parents[2] / "deploy" / "compose.yaml").read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
+ROLES = {name: service for name, service in SERVICES.items() if name != "redis"}
 _SETTING = re.compile(r"^ +(DOORBELL_\w+): (.+)$", re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 SECRET = "s" * MIN_SECRET_BYTES
@@ -63,11 +67,36 @@ def test_channels_are_configured_by_the_environment(tmp_path: Path) -> None:
     assert settings.sms.countries == ("DE", "AT")
 
 
-@pytest.mark.parametrize("role", ["serve", "deliver", "consume"])
-def test_every_role_may_open_many_connections(role: str) -> None:
-    described = COMPOSE.partition(f"\n  {role}:\n")[2].partition("\n\n")[0]
-    assert "<<: *doorbell" in described
-    assert "nofile" in COMPOSE.partition("x-doorbell: &doorbell")[2].partition("\n\n")[0]
+def test_every_role_may_open_many_connections() -> None:
+    assert {service["command"][0] for service in ROLES.values()} == {"serve", "deliver", "consume"}
+    assert {service["ulimits"]["nofile"]["hard"] for service in ROLES.values()} == {65_536}
+
+
+def test_what_a_service_refers_to_is_there() -> None:
+    whole = yaml.safe_load(COMPOSE)
+    assert {other for service in SERVICES.values() for other in service.get("depends_on", ())} == {"redis"}
+    mounted = {volume.partition(":")[0] for volume in SERVICES["redis"]["volumes"]}
+    assert mounted == whole["volumes"].keys()
+
+
+@pytest.mark.parametrize("name", ["deliver", "consume"])
+def test_a_worker_can_be_started_several_times(name: str) -> None:
+    assert not {"ports", "container_name"} & SERVICES[name].keys()
+
+
+def test_a_port_of_the_machine_is_published_once() -> None:
+    published = [port.rpartition(":")[0] for service in SERVICES.values() for port in service.get("ports", ())]
+    assert sorted(published) == ["127.0.0.1:8024", "8080"]
+
+
+def test_reports_come_in_where_a_worker_listens_for_them() -> None:
+    listening = {
+        name: service["environment"]["DOORBELL_SMTP__REPORTS_LISTEN"].rpartition(":")[2]
+        for name, service in ROLES.items()
+        if "DOORBELL_SMTP__REPORTS_LISTEN" in service["environment"]
+    }
+    assert listening == {"deliver-reports": "8024"}
+    assert SERVICES["deliver-reports"]["ports"] == ["127.0.0.1:8024:8024"]
 
 
 def test_what_is_given_to_one_role_is_no_secret_from_another() -> None:
