@@ -88,7 +88,7 @@ class OutcomeTopic:
         return 0.0 if any(told) else _IDLE_S
 
     async def _shard(self, shard: int) -> int:
-        """Tell some of what waits in a shard, if its lease is ours; return how much."""
+        """Tell some of what waits in a shard, if its lease is ours; return how much has left it."""
         if not await self._outbox.lease(shard, round(_LEASE_S * 1_000)):
             return 0
         people = await self._outbox.pending(shard, _PEOPLE_AT_ONCE)
@@ -96,16 +96,18 @@ class OutcomeTopic:
             return 0
         boxes = await self._outbox.read(people)
         entries = [entry for box in boxes for entry in box.entries]
-        if entries:
-            await self._send(entries)
+        told = await self._send(entries) if entries else 0
         await self._outbox.drop(boxes)
         await self._outbox.rest(shard, people)
-        OUTCOMES.labels("told").inc(len(entries))
+        OUTCOMES.labels("told").inc(told)
         OUTCOMES.labels("dropped").inc(sum(box.lost for box in boxes))
         return len(entries)
 
-    async def _send(self, entries: Sequence[Entry]) -> None:
-        """Return when the broker has all entries. Raises KafkaError, OSError, TimeoutError; then some may be there."""
+    async def _send(self, entries: Sequence[Entry]) -> int:
+        """Return when the broker has all entries that can be read, and how many they are.
+
+        Raises KafkaError, OSError, TimeoutError; then some may be there.
+        """
         async with asyncio.timeout(self._send_s * _PATIENCE):
             producer = await self._started()
             sent = []
@@ -115,6 +117,7 @@ class OutcomeTopic:
                     topic, key = self._settings.outcomes_topic, entry.notification.encode()
                     sent.append(await producer.send(topic, value, key=key, headers=_HEADERS))
             await asyncio.gather(*sent)
+        return len(sent)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

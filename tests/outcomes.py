@@ -52,12 +52,22 @@ class Told:
         """Read until so many different outcomes have been told."""
         async with asyncio.timeout(within_s):
             while self.distinct < count:
-                records = await self._consumer.getmany(timeout_ms=200)
-                for record in (record for part in records.values() for record in part):
-                    assert dict(record.headers)["content-type"].startswith(b"application/cloudevents+json")
-                    event = msgspec.json.decode(record.value, type=OutcomeEvent)
-                    assert record.key.decode() == event.subject
-                    self.events.append(event)
+                await self._read()
+
+    async def to_the_end(self, *, within_s: float = 60.0) -> None:
+        """Read all that the topic holds now: what was told twice can be the last of it."""
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
+        async with asyncio.timeout(within_s):
+            while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
+                await self._read()
+
+    async def _read(self) -> None:
+        records = await self._consumer.getmany(timeout_ms=200)
+        for record in (record for part in records.values() for record in part):
+            assert dict(record.headers)["content-type"].startswith(b"application/cloudevents+json")
+            event = msgspec.json.decode(record.value, type=OutcomeEvent)
+            assert record.key.decode() == event.subject
+            self.events.append(event)
 
     def kinds(self) -> dict[str, list[str]]:
         """The kinds of each notification's outcomes in the order in which they were first told."""

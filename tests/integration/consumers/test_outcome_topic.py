@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 from consumers.outcome_topic import OutcomeTopic
@@ -60,12 +59,14 @@ def names(prefix: str, count: int) -> list[str]:
 async def test_outcomes_are_told_once_and_in_order(kafka_bootstrap: str, stores: Stores, unique_name: str) -> None:
     await make_topic(kafka_bootstrap, unique_name)
     settings = Kafka(bootstrap=kafka_bootstrap, outcomes_topic=unique_name)
+    before = counted("told")
     await happen(stores, names("a", 20))
     async with telling(settings, stores.outbox), Told(kafka_bootstrap, unique_name) as told:
         await told.until(20 * OUTCOMES_EACH)
         await happen(stores, names("b", 20))
         await told.until(40 * OUTCOMES_EACH)
-        await until(lambda: counted("told") >= 40 * OUTCOMES_EACH)
+        await until(lambda: counted("told") >= before + 40 * OUTCOMES_EACH)
+        await told.to_the_end()
         assert [await stores.outbox.pending(shard, 10) for shard in range(2)] == [[], []]
     assert told.kinds() == dict.fromkeys((*names("a", 20), *names("b", 20)), IN_ORDER)
     assert len(told.events) == 40 * OUTCOMES_EACH
@@ -76,14 +77,15 @@ async def test_several_workers_share_the_shards_and_double_nothing(
 ) -> None:
     await make_topic(kafka_bootstrap, unique_name)
     settings = Kafka(bootstrap=kafka_bootstrap, outcomes_topic=unique_name)
-    async with AsyncExitStack() as stack:
-        for _ in range(3):
-            outbox = Outbox(stores.server, stores.scripts, stores.keys, shards=2)
-            await stack.enter_async_context(telling(settings, outbox))
-        for batch in range(5):
-            await happen(stores, names(f"{batch}-", 10))
-        async with Told(kafka_bootstrap, unique_name) as told:
+    async with Told(kafka_bootstrap, unique_name) as told:
+        async with AsyncExitStack() as stack:
+            for _ in range(3):
+                outbox = Outbox(stores.server, stores.scripts, stores.keys, shards=2)
+                await stack.enter_async_context(telling(settings, outbox))
+            for batch in range(5):
+                await happen(stores, names(f"{batch}-", 10))
             await told.until(50 * OUTCOMES_EACH)
+        await told.to_the_end()
     assert len(told.events) == 50 * OUTCOMES_EACH
 
 
@@ -92,9 +94,10 @@ async def test_a_broker_killed_and_restarted_in_the_middle_loses_nothing(
 ) -> None:
     await make_topic(own_kafka.bootstrap, unique_name)
     settings = Kafka(bootstrap=own_kafka.bootstrap, outcomes_topic=unique_name)
+    before = counted("told")
     async with telling(settings, stores.outbox):
         await happen(stores, names("a", 100))
-        await until(lambda: counted("told") > 0)
+        await until(lambda: counted("told") > before)
         failed = counted("failed")
         await asyncio.to_thread(own_kafka.kill)
         await happen(stores, names("b", 100))
@@ -132,8 +135,9 @@ async def test_what_cannot_be_read_does_not_hold_up_the_others(
     await happen(stores, ["n1"])
     key = stores.keys.outbox(next(iter(await stores.outbox.pending(0, 1) + await stores.outbox.pending(1, 1))).user)
     await stores.server.exchange([("LPUSH", key, b'1 n0 ["notification.unheard_of",{}]')])
-    unreadable = counted("unreadable")
-    async with telling(replace(settings), stores.outbox), Told(kafka_bootstrap, unique_name) as told:
+    told_before, unreadable = counted("told"), counted("unreadable")
+    async with telling(settings, stores.outbox), Told(kafka_bootstrap, unique_name) as told:
         await told.until(OUTCOMES_EACH)
     assert counted("unreadable") == unreadable + 1
+    assert counted("told") == told_before + OUTCOMES_EACH
     assert told.kinds() == {"n1": IN_ORDER}
