@@ -1,24 +1,16 @@
 """Sends, cancels and workers at random, their steps interleaved, on a real Redis: a cancel and a send never race."""
 
-import asyncio
-import secrets
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import rule
 
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Job, Lane, Notification, Step, job_id
-from hub.store.dead_letters import DeadLetters
-from hub.store.jobs import Claimed, Jobs
-from hub.store.keys import Keys
-from hub.store.records import Records
-from hub.store.scripts import Scripts
-from hub.store.server import Server
-from hub.store.single import SingleServer
+from hub.store.jobs import Claimed
+from tests.integration.store.machine import QueueMachine, run_machine
 
 ADA = UserId("ada")
 KEYS = st.sampled_from(["a", "b"])
@@ -47,19 +39,11 @@ class History:
     """Key and step of each cancel."""
 
 
-class CancelMachine(RuleBasedStateMachine):
+class CancelMachine(QueueMachine):
     """Services that send and cancel under two keys, and workers that claim, look, and begin calls some time later."""
-
-    server: Server
-    runner: asyncio.Runner
 
     def __init__(self) -> None:
         super().__init__()
-        keys, scripts = Keys(f"{secrets.token_hex(6)}:"), Scripts(self.server)
-        letters, records = DeadLetters(self.server, scripts, keys), Records(self.server, scripts, keys)
-        self.clock_ms = 1_000
-        clock = lambda: self.clock_ms  # noqa: E731
-        self.jobs = Jobs(self.server, scripts, keys, letters, records, shards=2, dedupe_window_s=60, clock=clock)
         self.history = History()
         self.in_hand: list[Claimed] = []
 
@@ -86,7 +70,7 @@ class CancelMachine(RuleBasedStateMachine):
             cancel_key=key,
             generation=generation,
         )
-        job = Job(job_id(name, 0), 0, about, self.clock_ms + later_ms)
+        job = Job(job_id(name, 0), 0, about, self.now_ms + later_ms)
         self.history.sends[job.id] = Sending(key, lane, job, began)
 
     @rule(pick=PICK)
@@ -99,10 +83,10 @@ class CancelMachine(RuleBasedStateMachine):
 
     @rule(key=KEYS, clock_ms=st.sampled_from([-500, 0, 500]))
     def cancel(self, key: str, clock_ms: int) -> None:
-        before = self.clock_ms
-        self.clock_ms += clock_ms
+        before = self.now_ms
+        self.now_ms += clock_ms
         self.runner.run(self.jobs.cancellations.cancel(ADA, key))
-        self.clock_ms = before
+        self.now_ms = before
         self.history.cancels.append((key, self.tick()))
 
     @rule(lane=LANES)
@@ -141,12 +125,4 @@ class CancelMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(90)
 def test_a_cancel_hits_what_came_before_it_and_nothing_that_comes_after(redis_url: str) -> None:
-    with asyncio.Runner() as runner:
-        server = SingleServer(redis_url)
-        machine = type("Machine", (CancelMachine,), {"server": server, "runner": runner})
-        checks = [HealthCheck.too_slow]
-        run_state_machine_as_test(
-            machine,
-            settings=settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=checks),
-        )
-        runner.run(server.aclose())
+    run_machine(CancelMachine, redis_url, examples=25, steps=30)

@@ -1,26 +1,18 @@
 """Digests against a plain model of them, on a real Redis: whatever workers do, each step is told exactly once."""
 
-import asyncio
-import secrets
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
 from hub.domain.channels import EMAIL, SMS, Channel
 from hub.domain.digests import closing_job, name_of
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Job, Lane, Notification, Step, job_id
-from hub.store.dead_letters import DeadLetters
 from hub.store.digests import Digests, Gathering
-from hub.store.jobs import Claimed, Jobs
-from hub.store.keys import Keys
-from hub.store.records import Records
-from hub.store.scripts import Scripts
-from hub.store.server import Server
-from hub.store.single import SingleServer
+from hub.store.jobs import Claimed
+from tests.integration.store.machine import QueueMachine, run_machine
 
 LANE = Lane.TRANSACTIONAL
 LEASE_MS = 3_000
@@ -41,20 +33,20 @@ class Model:
     told: list[JobId] = field(default_factory=list)
 
 
-class DigestMachine(RuleBasedStateMachine):
+class DigestMachine(QueueMachine):
     """Steps come due, and workers gather, close, tell, die half-way and come back late, at random."""
-
-    server: Server
-    runner: asyncio.Runner
 
     def __init__(self) -> None:
         super().__init__()
-        keys, scripts = Keys(f"{secrets.token_hex(6)}:"), Scripts(self.server)
-        letters, records = DeadLetters(self.server, scripts, keys), Records(self.server, scripts, keys)
-        self.now_ms = 0
-        clock = lambda: self.now_ms  # noqa: E731
-        self.jobs = Jobs(self.server, scripts, keys, letters, records, shards=2, dedupe_window_s=600, clock=clock)
-        self.digests = Digests(scripts, keys, letters, shards=2, dedupe_window_s=600, most=MOST, clock=clock)
+        self.digests = Digests(
+            self.scripts,
+            self.keys,
+            self.letters,
+            shards=2,
+            dedupe_window_s=600,
+            most=MOST,
+            clock=lambda: self.now_ms,
+        )
         self.model = Model()
         self.in_hand: list[Claimed] = []
         self.gave_back: list[Claimed] = []
@@ -198,12 +190,4 @@ class DigestMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(120)
 def test_each_step_of_a_digest_is_told_exactly_once(redis_url: str) -> None:
-    with asyncio.Runner() as runner:
-        server = SingleServer(redis_url)
-        machine = type("Machine", (DigestMachine,), {"server": server, "runner": runner})
-        checks = [HealthCheck.too_slow]
-        run_state_machine_as_test(
-            machine,
-            settings=settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=checks),
-        )
-        runner.run(server.aclose())
+    run_machine(DigestMachine, redis_url, examples=60, steps=50)

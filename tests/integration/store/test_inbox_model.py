@@ -1,25 +1,19 @@
 """The inbox against a plain model of it, on a real Redis: counts, order, states and publications always agree."""
 
-import asyncio
-import secrets
 from dataclasses import dataclass, replace
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import EntryState, InboxEntry
 from hub.domain.topics import Namespaces
 from hub.domain.topics import inbox as inbox_topic
 from hub.store.inbox import Created, Duplicate, Inbox
-from hub.store.keys import Keys
-from hub.store.scripts import Scripts
-from hub.store.server import Server
-from hub.store.single import SingleServer
 from hub.store.topics import Topics
+from tests.integration.store.machine import StoreMachine, run_machine
 
 SIZE = 4
 USER = UserId("ada")
@@ -36,20 +30,17 @@ class Held:
     state: EntryState = EntryState.UNSEEN
 
 
-class InboxMachine(RuleBasedStateMachine):
+class InboxMachine(StoreMachine):
     """Does everything at random to one inbox and to a list."""
-
-    server: Server
-    runner: asyncio.Runner
 
     def __init__(self) -> None:
         super().__init__()
         self.now_ms = 1_000
-        keys, scripts, namespaces = Keys(f"{secrets.token_hex(6)}:"), Scripts(self.server), Namespaces()
+        namespaces = Namespaces()
         self.inbox = Inbox(
-            self.server, scripts, keys, namespaces, size=SIZE, dedupe_window_s=60, clock=lambda: self.now_ms
+            self.server, self.scripts, self.keys, namespaces, size=SIZE, dedupe_window_s=60, clock=lambda: self.now_ms
         )
-        self.topics = Topics(self.server, scripts, keys, namespaces, dedupe_window_s=60)
+        self.topics = Topics(self.server, self.scripts, self.keys, namespaces, dedupe_window_s=60)
         self.model: list[Held] = []
         self.known: set[NotificationId] = set()
         self.published: list[dict[str, object]] = []
@@ -161,12 +152,4 @@ class InboxMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(60)
 def test_an_inbox_always_agrees_with_its_model(redis_url: str) -> None:
-    with asyncio.Runner() as runner:
-        server = SingleServer(redis_url)
-        machine = type("Machine", (InboxMachine,), {"server": server, "runner": runner})
-        checks = [HealthCheck.too_slow]
-        run_state_machine_as_test(
-            machine,
-            settings=settings(max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=checks),
-        )
-        runner.run(server.aclose())
+    run_machine(InboxMachine, redis_url, examples=25, steps=25)

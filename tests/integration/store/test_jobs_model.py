@@ -1,25 +1,17 @@
 """The delay queue against a plain model of it, on a real Redis: no job is lost, held twice or done twice."""
 
-import asyncio
-import secrets
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
 from hub.domain.channels import EMAIL, SMS
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Job, Lane, Notification, Step
-from hub.store.dead_letters import DeadLetters
-from hub.store.jobs import Claimed, Jobs
-from hub.store.keys import Keys
-from hub.store.records import Records
-from hub.store.scripts import Scripts
-from hub.store.server import Server
-from hub.store.single import SingleServer
+from hub.store.jobs import Claimed
 from tests.due import next_due_ms
+from tests.integration.store.machine import QueueMachine, run_machine
 
 LANE = Lane.TRANSACTIONAL
 LEASE_MS = 20
@@ -65,22 +57,14 @@ class Model:
     """The token each job was finished with."""
 
 
-class JobsMachine(RuleBasedStateMachine):
+class JobsMachine(QueueMachine):
     """Workers that schedule, claim, begin, end, forget and come back late, at random."""
-
-    server: Server
-    runner: asyncio.Runner
 
     def __init__(self) -> None:
         super().__init__()
-        keys, scripts = Keys(f"{secrets.token_hex(6)}:"), Scripts(self.server)
-        letters, records = DeadLetters(self.server, scripts, keys), Records(self.server, scripts, keys)
-        self.jobs = Jobs(self.server, scripts, keys, letters, records, shards=2, dedupe_window_s=60)
-        self.keys, self.letters = keys, letters
         self.model = Model()
         self.in_hand: list[Claimed] = []
         self.buried: set[str] = set()
-        self.now_ms = 0
 
     @rule(number=NUMBERS, delay_ms=st.sampled_from([0, 5, 30]))
     def schedule(self, number: int, delay_ms: int) -> None:
@@ -196,12 +180,4 @@ class JobsMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(60)
 def test_the_delay_queue_always_agrees_with_its_model(redis_url: str) -> None:
-    with asyncio.Runner() as runner:
-        server = SingleServer(redis_url)
-        machine = type("Machine", (JobsMachine,), {"server": server, "runner": runner})
-        checks = [HealthCheck.too_slow]
-        run_state_machine_as_test(
-            machine,
-            settings=settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=checks),
-        )
-        runner.run(server.aclose())
+    run_machine(JobsMachine, redis_url, examples=25, steps=30)
