@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from deploy.local import KafkaServer, RedisServer
+from deploy.local.ports import free_port
 from hub.domain.permission import Role
 from hub.service.tokens import mint_token
 from hub.settings import Token
@@ -197,13 +197,6 @@ def listeners(port: int) -> int:
                 break
             count += int(local.rpartition(":")[2], 16) == port
     return count
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,4 +1,4 @@
-"""Real services for tests: one private instance of each per test run, or one per test for tests that hurt it.
+"""Real services for tests: one private instance of each per test process, or one per test for tests that hurt it.
 
 A test that kills or pauses a service starts its own::
 
@@ -9,6 +9,7 @@ A test that kills or pauses a service starts its own::
 The methods of a server block; in a coroutine, call them as ``await asyncio.to_thread(redis.restart)``.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -75,17 +76,27 @@ def _still_runs(name: str) -> bool:
         return False
 
 
+def _clean_up_after_killed_runs() -> None:
+    runs = os.open(RUNS, os.O_RDONLY)
+    try:
+        # Several processes of one run begin at the same time.
+        fcntl.flock(runs, fcntl.LOCK_EX)
+        for folder in RUNS.iterdir():
+            if not _still_runs(folder.name):
+                end_recorded(folder, timeout_s=5)
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(runs)
+
+
 @contextmanager
 def run_folder() -> Iterator[Path]:
-    """The folder of this test run, removed after it.
+    """The folder of this process of a test run, removed after it.
 
     A run that was killed could not stop its services: the next run does it.
     """
     RUNS.mkdir(parents=True, exist_ok=True)
-    for folder in RUNS.iterdir():
-        if not _still_runs(folder.name):
-            end_recorded(folder, timeout_s=5)
-            shutil.rmtree(folder, ignore_errors=True)
+    _clean_up_after_killed_runs()
     own = RUNS / run_name(os.getpid())
     own.mkdir(exist_ok=True)
     try:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local.errors import DidNotStartError
-from deploy.local.ports import free_port, is_free
+from deploy.local.ports import free_port
 from deploy.local.redis_server import RedisServer
 
 SLOTS = 16_384
@@ -17,7 +17,6 @@ BUS_OFFSET = 10_000
 """The servers of a cluster talk to each other on their port and this."""
 _READY_TIMEOUT_S = 30.0
 _POLL_INTERVAL_S = 0.05
-_PORT_TRIES = 100
 
 
 class RedisCluster:
@@ -42,10 +41,11 @@ class RedisCluster:
             # A replica whose link was cut a moment ago may take over as well.
             "cluster-replica-validity-factor": "0",
         }
-        taken: set[int] = set()
         self._masters = masters
         self.servers = [
-            RedisServer(folder / f"node-{number}", port=_port(taken), options=options, binary=binary)
+            RedisServer(
+                folder / f"node-{number}", port=free_port(and_beyond=BUS_OFFSET), options=options, binary=binary
+            )
             for number in range(masters * (1 + replicas))
         ]
         """The masters first, as it was made; each replica `masters` places behind its master."""
@@ -140,13 +140,3 @@ class RedisCluster:
 def _info(server: RedisServer) -> dict[str, str]:
     pairs: Sequence[str] = server.ask("CLUSTER", "INFO").splitlines()
     return {name: value for name, _, value in (pair.partition(":") for pair in pairs)}
-
-
-def _port(taken: set[int]) -> int:
-    """Choose a port that is free, as is the one of the bus that belongs to it."""
-    for _ in range(_PORT_TRIES):
-        port = free_port()
-        if port not in taken and is_free(port + BUS_OFFSET):
-            taken.add(port)
-            return port
-    raise OSError("no free pair of ports for a server of a cluster")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from deploy.local.ports import free_port
 from tests.browser.hub_client import ask
 from tests.services import PROJECT, unavailable
 
@@ -77,13 +77,6 @@ class Demo(NamedTuple):
             yield cls(url, int(url.rpartition(":")[2]), folder / "data")
         finally:
             _stop(process)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _printed_url(process: subprocess.Popen[bytes], output: Path, listen: str) -> str:

@@ -22,13 +22,14 @@ from deploy.local import (
     MissingProgramError,
     RabbitServer,
     RedisServer,
+    ports,
 )
 from deploy.local.child import RECORD_SUFFIX, Child
-from deploy.local.ports import is_free
+from deploy.local.ports import free_port, is_free
 from deploy.local.programs import Program
 from deploy.local.service import end_recorded
 from tests import services
-from tests.services import KAFKA_JARS, running
+from tests.services import KAFKA_JARS, PROJECT, running
 
 
 async def test_redis_keeps_its_data_over_a_stop_in_good_order(tmp_path: Path) -> None:
@@ -72,6 +73,17 @@ def test_a_paused_service_can_be_stopped(tmp_path: Path) -> None:
 def test_a_stranger_on_its_port_is_not_taken_for_the_service(tmp_path: Path) -> None:
     with running(RedisServer(tmp_path / "first")) as first, pytest.raises(LocalServiceError, match="is in use"):
         RedisServer(tmp_path / "second", port=first.port).start()
+
+
+def test_a_port_that_was_chosen_is_chosen_by_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    script = f"from deploy.local import ports; ports._FIRST = ports._LAST = {port}; ports.free_port()"
+    other = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert f"no free port between {port} and {port}" in other.stderr
+    monkeypatch.setattr(ports, "_FIRST", port)
+    monkeypatch.setattr(ports, "_LAST", port)
+    with pytest.raises(OSError, match="no free port"):
+        free_port()
 
 
 def test_a_service_that_ends_early_shows_its_log(tmp_path: Path) -> None:
