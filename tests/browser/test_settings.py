@@ -1,7 +1,9 @@
 """A shopper's settings: what may reach them and when, and their devices."""
 
+import json
+
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.hub_client import Hub
 from tests.browser.pages import RUN_AXE, OpenPage, Scheme
@@ -11,6 +13,58 @@ from tests.browser.pages import RUN_AXE, OpenPage, Scheme
 def nothing_said(hub: Hub) -> None:
     """Ben has not said anything about what he wants."""
     hub.forget_preferences("ben")
+
+
+class Answers:
+    """The hub's answers to changes of preferences, in a test's hands."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._holding = self._refusing = False
+        self._asked: set[int] = set()
+        self._held: list[str] = []
+        page.route_web_socket("**/connection/websocket", self._connect)
+
+    def hold(self) -> None:
+        self._holding = True
+
+    def refuse_the_next(self) -> None:
+        self._refusing = True
+
+    def release_the_last_first(self) -> None:
+        """Let the answers to all that has been asked go, and all later ones as they come."""
+        while not self._held or len(self._held) < len(self._asked):
+            self._page.wait_for_timeout(10)
+        self._holding = False
+        for answer in reversed(self._held):
+            self._near.send(answer)
+
+    def _connect(self, near: WebSocketRoute) -> None:
+        self._near, self._far = near, near.connect_to_server()
+        near.on_message(self._ask)
+        self._far.on_message(self._answer)
+
+    def _ask(self, message: str | bytes) -> None:
+        lines = []
+        for line in str(message).splitlines():
+            command = json.loads(line)
+            if command.get("rpc", {}).get("method") != "preferences.put":
+                lines.append(line)
+            elif self._refusing:
+                self._refusing = False
+                self._near.send(json.dumps({"id": command["id"], "error": {"code": 100, "message": "internal"}}))
+            else:
+                self._asked.add(command["id"])
+                lines.append(line)
+        if lines:
+            self._far.send("\n".join(lines))
+
+    def _answer(self, message: str | bytes) -> None:
+        for line in str(message).splitlines():
+            if self._holding and json.loads(line).get("id") in self._asked:
+                self._held.append(line)
+            else:
+                self._near.send(line)
 
 
 def settings(open_page: OpenPage, *, user: str = "ben", phone: bool = False, scheme: Scheme = "light") -> Page:
@@ -76,14 +130,56 @@ def test_quiet_hours_are_switched_on_changed_and_off(open_page: OpenPage, hub: H
         "time_zone": "Europe/London",
     }
     switch(page, "Leave me alone at night").uncheck()
-    expect(page.get_by_label("From")).to_have_count(0)
+    expect(page.get_by_label("From")).to_be_hidden()
     assert hub.preferences("ben")["in_force"]["quiet_hours"] is None
+
+
+def test_a_time_can_be_typed_while_it_is_being_saved(open_page: OpenPage, hub: Hub) -> None:
+    page = settings(open_page)
+    switch(page, "Leave me alone at night").check()
+    saved(page)
+    page.get_by_label("From").focus()
+    for key in "0915P":
+        page.keyboard.press(key)
+        saved(page)
+    expect(page.get_by_label("From")).to_have_value("21:15")
+    assert hub.preferences("ben")["in_force"]["quiet_hours"]["start"] == "21:15"
+
+
+def test_an_older_answer_takes_nothing_back(open_page: OpenPage, hub: Hub) -> None:
+    page = open_page("/")
+    answers = Answers(page)
+    page.get_by_role("button", name="Ben Okafor").click()
+    reopen(page)
+    answers.hold()
+    switch(page, "Orders by text").uncheck()
+    switch(page, "Shipping by email").uncheck()
+    answers.release_the_last_first()
+    saved(page)
+    expect(switch(page, "Orders by text")).not_to_be_checked()
+    expect(switch(page, "Shipping by email")).not_to_be_checked()
+    assert hub.preferences("ben")["switches"] == {"orders": {"sms": False}, "shipping": {"email": False}}
+
+
+def test_what_could_not_be_saved_goes_back_and_is_told(open_page: OpenPage, hub: Hub) -> None:
+    page = open_page("/")
+    answers = Answers(page)
+    page.get_by_role("button", name="Ben Okafor").click()
+    reopen(page)
+    answers.refuse_the_next()
+    switch(page, "Orders by text").uncheck()
+    switch(page, "Shipping by email").uncheck()
+    expect(page.locator(".settings-status")).to_have_text("This could not be saved. Try again in a moment.")
+    expect(switch(page, "Orders by text")).to_be_checked()
+    expect(switch(page, "Shipping by email")).not_to_be_checked()
+    assert hub.preferences("ben")["switches"] == {"shipping": {"email": False}}
 
 
 def test_a_snooze_is_begun_and_ended(open_page: OpenPage, hub: Hub) -> None:
     page = settings(open_page)
     page.get_by_role("button", name="8 hours").click()
     expect(page.get_by_text("Snoozed until")).to_be_visible()
+    expect(page.get_by_role("button", name="End it now")).to_be_focused()
     assert hub.preferences("ben")["snoozed_until_ms"] > 0
     page.get_by_role("button", name="End it now").click()
     expect(page.get_by_role("button", name="8 hours")).to_be_visible()

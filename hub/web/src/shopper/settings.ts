@@ -57,10 +57,6 @@ export class Settings {
     return this.rpc("preferences.put", change);
   }
 
-  agree(channel: string, granted: boolean): Promise<Preferences> {
-    return this.change({ consent: { [channel]: { granted, source: SOURCE, wording: WORDING } } });
-  }
-
   async devices(): Promise<readonly Device[]> {
     return (await this.rpc<{ readonly devices: readonly Device[] }>("devices.list", {})).devices;
   }
@@ -68,6 +64,11 @@ export class Settings {
   forget(device: string): Promise<unknown> {
     return this.rpc("devices.unregister", { id: device });
   }
+}
+
+/** A yes or no to marketing, as it is recorded. */
+export function agreement(granted: boolean): Consent {
+  return { granted, source: SOURCE, wording: WORDING };
 }
 
 /** The channels there are, in one order for all categories. */
