@@ -115,6 +115,11 @@ class Briefing:
         ]
         return await self._ruled(hands, wishes)
 
+    def without_facts(self, claimed: Claimed) -> InHand:
+        """Return a job of which nothing can be found out but how often it has been tried."""
+        facts = Facts(now_ms=self._clock(), tries=claimed.claims, jitter=self._jitter())
+        return InHand(claimed, facts, Person(claimed.job.notification.user), address="")
+
     async def _ruled(self, hands: Sequence[InHand], wishes: Sequence[Preferences]) -> list[InHand]:
         cases = [Case(hand.claimed.job, hand.facts, hand.person, own) for hand, own in zip(hands, wishes, strict=True)]
         rulings = await self._verdicts.on(cases)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from channels.in_hand import Briefing, InHand
 from channels.performer import Performer
@@ -77,7 +77,7 @@ class LaneRun:
         claimed: list[Claimed] = []
         try:
             claimed = await self._jobs.claim(lane=self._lane, now_ms=self._clock(), lease_ms=self._lease_ms, limit=room)
-            hands = await self._briefing.about(claimed) if claimed else []
+            hands = await self._brief(claimed) if claimed else []
         except StoreUnavailable as error:
             # What was claimed comes back when its lease runs out.
             self._failures += 1
@@ -86,6 +86,20 @@ class LaneRun:
             return []
         self._failures = 0
         return hands
+
+    async def _brief(self, claimed: Sequence[Claimed]) -> list[InHand]:
+        """Return jobs with their facts. One whose facts cannot be found out is put off, and the others are not."""
+        try:
+            return await self._briefing.about(claimed)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is broken about one job must not hold up its lane
+            if len(claimed) == 1:
+                _log.exception("job_put_off", job=claimed[0].job.id)
+                await self._performer.put_off(self._briefing.without_facts(claimed[0]), error)
+                return []
+        middle = len(claimed) // 2
+        return [*await self._brief(claimed[:middle]), *await self._brief(claimed[middle:])]
 
     def _pause_s(self) -> float:
         """How long to wait with nothing to do: the poll time, or after failures of Redis longer and longer."""

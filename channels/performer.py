@@ -107,6 +107,11 @@ class Performer:
             provider_id = result.provider_id if isinstance(result, Delivered) else ""
         await self._settle(hand, move, provider_id)
 
+    async def put_off(self, hand: InHand, error: Exception) -> None:
+        """Try a job later that cannot be begun, or put it aside after its last try. Raises StoreUnavailable."""
+        cannot = Refused(f"it cannot be begun: {type(error).__name__}: {error}"[:_DETAIL_MAX])
+        await self._settle(hand, next_move(hand.claimed.job, hand.facts, cannot, limits=self._limits), "")
+
     async def _close(self, hand: InHand) -> InHand | None:
         """Close the digest of a closing job; return it with what there is to tell, None where it was no longer ours."""
         contents = await self._digester.close(hand.claimed, hand.person, hand.facts)

@@ -64,6 +64,7 @@ OUTCOMES = Counter(
 OUTCOMES_WAITING = Gauge(
     "doorbell_outcomes_waiting_people", "People whose outcomes wait to be told to Kafka", multiprocess_mode="max"
 )
+BULKS_BROKEN = Counter("doorbell_bulks_broken", "Times that a bulk could not be gone on with: the log says why")
 WEBHOOKS = Counter(
     "doorbell_webhooks", "Calls of providers, by what became of them (taken, unknown, refused)", ["provider", "outcome"]
 )

@@ -27,6 +27,7 @@ from hub.service.signing import Signer
 from hub.settings import Delivery, Smtp
 from hub.store.allowances import Allowances
 from hub.store.clock import unix_ms
+from hub.store.connection import pipelined
 from hub.store.dead_letters import DeadLetters
 from hub.store.digests import Digests
 from hub.store.documents import Documents
@@ -36,6 +37,7 @@ from hub.store.keys import Keys
 from hub.store.preferences import PreferenceBook
 from hub.store.records import Attempt, Records
 from hub.store.return_paths import ReturnPaths
+from hub.store.round_trip import Command
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from hub.store.suppressions import Suppressions
@@ -100,6 +102,11 @@ class Shop:
         aggregate = Aggregate(AggregateKind.PERSON, person.user)
         (document,) = await self.documents.read_many([aggregate])
         await self.documents.apply_many([Change(aggregate, document.version, encode_person(person))])
+
+    async def has_unreadable_preferences(self, user: UserId) -> None:
+        """Keep preferences of somebody that no version of ours has written."""
+        write: Command = ("HSET", self._keys.preferences(user), "v", 1, "body", "}")
+        await pipelined(self._server, [write], what="test")
 
     def notification(self, user: UserId = ZOE, **changes: Any) -> Notification:
         made = Notification(

@@ -69,7 +69,7 @@ class BulkOutcome(StrEnum):
     SKIPPED = "skipped"
     """Nobody was asked: seen already, expired, no address, no consent, switched off, erased."""
     REFUSED = "refused"
-    """It could not be put into the inbox: the text cannot be rendered for this person."""
+    """It could not be put into the inbox: the text cannot be rendered for this person, or what is kept not be read."""
 
 
 _OF_STEPS: Mapping[str, BulkOutcome] = MappingProxyType(

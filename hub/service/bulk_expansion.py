@@ -1,7 +1,8 @@
 """Works bulks off: puts the message into inboxes and starts ladders, at a pace that leaves Redis to the others.
 
 Runs beside the delivery of jobs. A worker goes on with one bulk at a time, under a lease, chunk by chunk; whatever it
-was doing when it died is done again by another one and repeats nothing.
+was doing when it died is done again by another one and repeats nothing. What breaks one bulk holds up no other: it is
+tried again when its lease has run out, until it is forgotten.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
-
 from hub.domain.bulks import BulkId, BulkOutcome, Recipient, notification_of
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import UserId
 from hub.domain.notifications import Job, Notification, job_id
-from hub.observe import STORE_ERRORS, logger
+from hub.observe import BULKS_BROKEN, STORE_ERRORS, logger
 from hub.service.notifications import Sending
 from hub.store.bulks import CHUNK, Bulks, Progress
 from hub.store.segments import Segments
@@ -80,11 +79,21 @@ class BulkExpansion:
                 if bulk is None:
                     await _wait_for(stop, _POLL_S)
                 else:
-                    await self._work_off(bulk, stop)
+                    await self._attend_to(bulk, stop)
             except StoreUnavailable as error:
                 STORE_ERRORS.labels("bulk").inc()
                 _log.warning("bulk_interrupted", problem=str(error))
                 await _wait_for(stop, _STORE_WAIT_S)
+
+    async def _attend_to(self, bulk: BulkId, stop: asyncio.Event) -> None:
+        """Go on with a bulk; leave one to its lease that is broken, or that a newer version has written."""
+        try:
+            await self._work_off(bulk, stop)
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the other bulks and all jobs go on
+            BULKS_BROKEN.inc()
+            _log.exception("bulk_broken", bulk=bulk, tried_again_s=_LEASE_MS // _MS)
 
     async def _work_off(self, bulk: BulkId, stop: asyncio.Event) -> None:
         progress = await self._progress(bulk)
@@ -98,14 +107,8 @@ class BulkExpansion:
             await self._bulks.give_back(bulk)
 
     async def _progress(self, bulk: BulkId) -> Progress | None:
-        """Return how far a claimed bulk is; None where nothing can be done with it now."""
-        try:
-            progress = await self._bulks.progress(bulk)
-        except msgspec.DecodeError as error:
-            # Of another version.
-            _log.error("bulk_unreadable", bulk=bulk, problem=str(error))
-            await self._bulks.drop(bulk)
-            return None
+        """Return how far a claimed bulk is; None where it has been forgotten."""
+        progress = await self._bulks.progress(bulk)
         if progress is None or progress.over:
             # Forgotten or done.
             await self._bulks.leave(bulk)
@@ -133,13 +136,26 @@ class BulkExpansion:
     async def _send(self, progress: Progress, recipients: Sequence[Recipient]) -> None:
         bulk = progress.bulk
         notifications = [notification_of(bulk, recipient) for recipient in recipients]
-        results = await self._sender.notify_each(notifications)
+        results = await self._notify_each(notifications)
         known: dict[UserId, BulkOutcome] = {}
         for recipient, result in zip(recipients, results, strict=True):
             outcome = _outcome(result, climbs=bool(bulk.ladder))
             if outcome is not None:
                 known[recipient.user] = outcome
         await self._bulks.outcomes.note_many(bulk.id, known)
+
+    async def _notify_each(self, notifications: Sequence[Notification]) -> list[Sending | Exception]:
+        """Return what became of each; of one that breaks the sending of all, its error: the others are sent."""
+        try:
+            return [*await self._sender.notify_each(notifications)]
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is broken about one person must not hold up the others
+            if len(notifications) == 1:
+                _log.exception("bulk_recipient_refused", notification=notifications[0].id)
+                return [error]
+        middle = len(notifications) // 2
+        return [*await self._notify_each(notifications[:middle]), *await self._notify_each(notifications[middle:])]
 
     async def _send_again(self, progress: Progress, recipients: Sequence[Recipient]) -> None:
         """Begin the ladder anew for those for whom it has failed."""
@@ -150,9 +166,9 @@ class BulkExpansion:
         await self._jobs.climb_again([_first_job(each, now_ms) for each in chosen])
 
 
-def _outcome(result: Sending | TemplateError, *, climbs: bool) -> BulkOutcome | None:
+def _outcome(result: Sending | Exception, *, climbs: bool) -> BulkOutcome | None:
     """Return what became of it for a person, None: the steps of the ladder will tell."""
-    if isinstance(result, TemplateError):
+    if isinstance(result, Exception):
         return BulkOutcome.REFUSED
     if result is Sending.DROPPED:
         return BulkOutcome.SKIPPED

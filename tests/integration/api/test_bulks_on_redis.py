@@ -25,6 +25,7 @@ from hub.domain.decisions import Aggregate, AggregateKind, Change
 from hub.domain.events import Consent
 from hub.domain.ids import UserId
 from hub.domain.people import Person, encode_person
+from hub.observe import BULKS_BROKEN
 from hub.roles.deliver import build_expansion, build_runner, open_channels
 from hub.roles.front import build_front
 from hub.service.api_keys import make_api_key
@@ -34,6 +35,7 @@ from hub.settings import Delivery, Settings, Smtp, Token
 from hub.store.bulks import CHUNK
 from hub.store.clock import unix_ms
 from hub.store.connection import pipelined
+from hub.store.round_trip import Command
 from tests.mail_relay import mail_relay
 
 __all__ = ["mail_relay"]
@@ -62,6 +64,11 @@ class Place:
         people = [Person(UserId(user), email=f"{user}@example.com", consent=consent) for user in users]
         changes = [Change(Aggregate(AggregateKind.PERSON, each.user), 0, encode_person(each)) for each in people]
         await self.stores.documents.apply_many(changes)
+
+    async def breaks(self, key: str, field: str) -> None:
+        """Put something into a hash that no version of ours has written."""
+        write: Command = ("HSET", key, field, "}")
+        await pipelined(self.stores.server, [write], what="test")
 
     async def post(self, path: str, body: Any, *, status: int) -> Any:
         answer = await self.client.post(path, headers=AUTH, json=body)
@@ -333,6 +340,30 @@ async def test_two_workers_at_once_reach_everybody_once(place: Place) -> None:
         await place.settled(bulk, sent=len(names))
     assert await recipients_of(place.relay) == [f"{name}@example.com" for name in names]
     assert (await place.get(f"/v1/bulks/{bulk}"))["accepted"] == len(names)
+
+
+async def test_a_person_about_whom_nothing_can_be_read_is_told_and_keeps_nobody_waiting(place: Place) -> None:
+    names = users(CHUNK)
+    await place.knows(names)
+    await place.breaks(place.stores.keys.document(Aggregate(AggregateKind.PERSON, UserId(names[7]))), "body")
+    bulk = (await place.send_many(titled(names), ladder=BY_EMAIL))["id"]
+    async with place.working():
+        await place.settled(bulk, sent=CHUNK - 1, refused=1)
+    assert await recipients_of(place.relay) == [f"{name}@example.com" for name in names if name != names[7]]
+
+
+async def test_a_broken_bulk_holds_up_no_other(place: Place) -> None:
+    await place.knows(["zoe"])
+    broken = (await place.send_many([{"user": "zoe"}], ladder=BY_EMAIL))["id"]
+    whole = (await place.send_many([{"user": "zoe"}], ladder=BY_EMAIL))["id"]
+    await place.breaks(place.stores.keys.bulk(broken, "rows"), "0")
+    count = BULKS_BROKEN._value.get()
+    async with place.working():
+        await place.settled(whole, sent=1)
+        while BULKS_BROKEN._value.get() == count:  # noqa: ASYNC110 - a counter sets no event
+            await asyncio.sleep(0.02)
+    assert await place.counts(broken) == {"waiting": 1}
+    assert (await place.get(f"/v1/bulks/{broken}"))["accepted"] == 1
 
 
 async def test_ten_thousand_recipients_are_taken_in_one_call_while_others_have_their_turn(place: Place) -> None:

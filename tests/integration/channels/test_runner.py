@@ -187,6 +187,18 @@ async def test_a_relay_that_is_down_loses_nothing(shop: Shop) -> None:
     assert shop.relay.outbox.total == 1
 
 
+async def test_what_cannot_be_read_about_one_person_holds_up_nobody_else(shop: Shop) -> None:
+    await shop.has_unreadable_preferences(UserId("yan"))
+    broken = await shop.notifies(UserId("yan"))
+    whole = [await shop.notifies() for _ in range(5)]
+    await shop.delivers()
+    assert [await shop.outcomes(each) for each in whole] == [["delivered"]] * 5
+    assert await shop.outcomes(broken) == ["buried"]
+    (letter,) = (await shop.dead_letters.list()).letters
+    assert (letter.id, letter.reason.split(":")[0]) == (f"{broken.id}:0", "tried 3 times, last")
+    assert "DecodeError" in letter.reason
+
+
 class Stuck:
     """A channel that hangs, before or after its point of no return."""
 
