@@ -38,10 +38,12 @@ class MailNews(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     detail: Annotated[str, Meta(max_length=2_000)] = ""
     mark: Annotated[str, Meta(max_length=1_000)] = ""
     """The value of the mail's header X-Doorbell-Mail: by it the notification's record is found."""
+    id: Annotated[str, Meta(max_length=200)] = ""
+    """The mail's Message-ID, or the mail service's own name for what it tells: one that comes again counts once."""
 
     def report(self) -> Report:
         """Return it as the report that a mail server would have sent."""
-        original = Original(mark=self.mark)
+        original = Original(self.id, self.mark)
         if self.status == "complained":
             return Complaint("abuse", (self.address,), original)
         action = "failed" if self.status in {"bounced", "soft-bounced"} else self.status

@@ -123,7 +123,7 @@ class MailReports:
         mark = await self._mark(report.original, sent_to)
         match report:
             case Bounce(outcomes):
-                heeds = [await self._outcome(outcome, mark, trusted=trusted) for outcome in outcomes]
+                heeds = [await self._outcome(each, mark, about=report.original, trusted=trusted) for each in outcomes]
             case Complaint():
                 heeds = [await self._complaint(report, mark, trusted=trusted)]
             case _:
@@ -144,7 +144,7 @@ class MailReports:
         mailed = await self._paths.read(notification) if notification is not None else None
         return MailMark(notification, mailed.user, mailed.digest) if notification and mailed else None
 
-    async def _outcome(self, outcome: Outcome, mark: MailMark | None, *, trusted: bool) -> Heed:
+    async def _outcome(self, outcome: Outcome, mark: MailMark | None, *, about: Original, trusted: bool) -> Heed:
         digest = _digest_of(outcome.recipient, mark, trusted=trusted)
         if digest is None:
             return Heed.UNKNOWN
@@ -156,7 +156,7 @@ class MailReports:
                 await self._suppress(digest, f"bounced: {outcome.status}")
                 return Heed.SUPPRESSED
             case Severity.SOFT:
-                return await self._count(digest, _occasion(outcome, mark), outcome.status)
+                return await self._count(digest, _occasion(outcome, about, mark), outcome.status)
             case Severity.NONE:
                 return Heed.NOTED
             case _:
@@ -208,8 +208,9 @@ def _digest_of(address: str, mark: MailMark | None, *, trusted: bool) -> str | N
     return address_digest(address) if trusted and address else None
 
 
-def _occasion(outcome: Outcome, mark: MailMark | None) -> str:
-    """Return what makes two reports the same bounce."""
+def _occasion(outcome: Outcome, about: Original, mark: MailMark | None) -> str:
+    """Return what makes two reports the same bounce: the mail, else all that they say."""
     if mark is not None:
         return mark.notification
-    return blake2b(msgspec.msgpack.encode(outcome), digest_size=12).hexdigest()
+    said = about.message_id or msgspec.json.encode(outcome).decode()
+    return blake2b(said.encode(), digest_size=12).hexdigest()

@@ -121,6 +121,15 @@ async def test_a_mail_service_calls_back_with_what_became_of_mails(client: Clien
     assert [await is_suppressed(stores, f"{name}@example.com") for name in names] == [True, False, False, False, True]
 
 
+async def test_soft_bounces_without_a_mark_count_by_their_id(client: Client) -> None:
+    async def heeded(*ids: str) -> set[str]:
+        told = [{"status": "soft-bounced", "address": MAILBOX, "id": each} for each in ids]
+        return set((await (await client.post(PATH, **signed(news(*told)))).json())["heeded"])
+
+    assert await heeded("<n-1@shop.example>", *["bounce-2"] * 5, "bounce-3") == {"counted"}
+    assert await heeded("bounce-4") == {"suppressed"}
+
+
 async def test_a_mark_leads_news_to_the_notifications_record(client: Client, stores: Stores) -> None:
     made = mark(Signer(SECRET), NotificationId("n-1"), UserId("zoe"), address=MAILBOX, now_s=unix_ms() // 1_000)
     await client.post(PATH, **signed(news({"status": "delivered", "address": MAILBOX, "mark": made})))

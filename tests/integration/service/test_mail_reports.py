@@ -122,6 +122,15 @@ async def test_the_same_soft_bounce_counts_once(stores: Stores, reports: MailRep
     assert not await is_suppressed(stores)
 
 
+async def test_soft_bounces_of_different_mails_count_without_a_mark(stores: Stores, reports: MailReports) -> None:
+    heeds = []
+    for number in range(SOFT_BOUNCES_MAX + 1):
+        raw = bounce(notification=f"n-{number}", status="4.2.2")
+        for _ in range(2):
+            heeds += await reports.take(read_report(raw), trusted=True)
+    assert heeds == [Heed.COUNTED] * 2 * SOFT_BOUNCES_MAX + [Heed.SUPPRESSED] * 2
+
+
 async def test_a_delay_and_a_policy_say_nothing_against_an_address(stores: Stores, reports: MailReports) -> None:
     delayed = bounce(mark=marked(), action="delayed", status="4.4.1")
     assert await reports.take(read_report(delayed), trusted=False) == [Heed.NOTED]
