@@ -33,6 +33,7 @@ from hub.store.devices import Devices
 from hub.store.digests import Digests
 from hub.store.directives import Directives
 from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.idempotency import Idempotency
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
@@ -68,6 +69,7 @@ class Stores:
     scripts: Scripts
     namespaces: Namespaces
     documents: Documents
+    erasure: Erasure
     topics: Topics
     inbox: Inbox
     jobs: Jobs
@@ -118,6 +120,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         scripts=scripts,
         namespaces=namespaces,
         documents=Documents(server, scripts, keys, ttl_s=settings.document_ttl_s),
+        erasure=Erasure(server, scripts, keys, shards=settings.delivery.shards),
         topics=Topics(server, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
         inbox=Inbox(
             server,
@@ -266,6 +269,7 @@ def build_effects(settings: Settings, stores: Stores, renderer: Renderer) -> Eff
         jobs=stores.jobs,
         records=stores.records,
         documents=stores.documents,
+        erasure=stores.erasure,
         renderer=renderer,
         default_locale=settings.default_locale,
     )

@@ -31,6 +31,7 @@ from hub.store.connection import pipelined
 from hub.store.dead_letters import DeadLetters
 from hub.store.digests import Digests
 from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
@@ -75,6 +76,7 @@ class Shop:
         self.digests = Digests(scripts, keys, self.dead_letters, shards=2, dedupe_window_s=WINDOW_S)
         self.inbox = Inbox(server, scripts, keys, Namespaces(), size=50, dedupe_window_s=WINDOW_S)
         self.documents = Documents(server, scripts, keys, ttl_s=WINDOW_S)
+        self.erasure = Erasure(server, scripts, keys, shards=2)
         self.suppressions = Suppressions(server, scripts, keys)
         self.return_paths = ReturnPaths(server, keys)
         self.marks = Marks(SIGNER, mailbox="", paths=self.return_paths, clock=unix_ms)
@@ -86,6 +88,7 @@ class Shop:
             jobs=self.jobs,
             records=self.records,
             documents=self.documents,
+            erasure=self.erasure,
             renderer=_renderer,
             default_locale="en",
         )

@@ -19,6 +19,7 @@ from hub.domain.topics import namespace_of
 from hub.observe import NOTIFICATIONS, PUBLISHED, logger
 from hub.service.notifications import Sending
 from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.inbox import AddResult, Created, Duplicate, Erased, Inbox
 from hub.store.jobs import Jobs
 from hub.store.records import Records, about
@@ -53,6 +54,7 @@ class Effects:
         jobs: Jobs,
         records: Records,
         documents: Documents,
+        erasure: Erasure,
         renderer: Renderer,
         default_locale: str,
     ) -> None:
@@ -63,6 +65,7 @@ class Effects:
         self._jobs = jobs
         self._records = records
         self._documents = documents
+        self._erasure = erasure
         self._renderer = renderer
         self._default_locale = default_locale
 
@@ -85,7 +88,7 @@ class Effects:
             await self._documents.link_many(links)
         for decision in decisions:
             if decision.erase is not None:
-                await self._documents.erase(decision.erase.user)
+                await self._erasure.erase(decision.erase.user)
 
     async def notify(self, notifications: Sequence[Notification]) -> list[Sending]:
         """Put notifications into inboxes and start their ladders; return what became of each.

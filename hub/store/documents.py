@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
@@ -10,8 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link
-from hub.domain.ids import NotificationId, OrderId, ShipmentId, UserId
-from hub.domain.topics import inbox
+from hub.domain.ids import OrderId, ShipmentId
 from hub.store.connection import read_pipelined
 from hub.store.keys import Keys
 from hub.store.parked_event import in_order
@@ -21,9 +19,6 @@ from hub.store.server import Server
 from hub.store.topics import sortable
 
 _APPLY = load_script("document_apply")
-_ERASE = load_script("user_erase")
-
-_INBOX_PARTS = ("entries", "order", "unread", "collapse")
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -106,23 +101,6 @@ class Documents:
         read: Command = ("SMEMBERS", self._keys.order_shipments(order))
         (members,) = await read_pipelined(self._server, [read], what="documents links")
         return sorted(ShipmentId(member.decode()) for member in members)
-
-    async def erase(self, user: UserId) -> None:
-        """Delete a person's inbox, its history, all records, devices and preferences, and refuse new ones from then on.
-
-        The document itself is the tombstone: the erasing decision's change has replaced its body.
-        """
-        keys, topic = self._keys, inbox(user)
-        reads: list[Command] = [("HKEYS", keys.inbox(user, "entries")), ("LRANGE", keys.feed(user), 0, -1)]
-        entries, feed = await read_pipelined(self._server, reads, what="documents erase")
-        ids = dict.fromkeys(NotificationId(each.decode()) for each in (*entries, *feed))
-        forgets: list[Command] = [("DEL", keys.notification_user(each)) for each in ids]
-        await read_pipelined(self._server, forgets, what="documents erase")
-        records = [keys.feed(user), keys.outbox(user), *(keys.record(user, each) for each in ids)]
-        parts = (keys.inbox(user, part) for part in _INBOX_PARTS)
-        doomed = [keys.topic_stream(topic), keys.devices(user), keys.preferences(user), *parts, *records]
-        kept = (keys.document(Aggregate(AggregateKind.PERSON, user)), keys.topic_meta(topic))
-        await self._scripts.run(_ERASE, Call((*kept, *doomed), (secrets.token_urlsafe(6),)))
 
 
 def _applied(change: Change, reply: Any) -> ApplyResult:

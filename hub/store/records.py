@@ -2,6 +2,7 @@
 
 A record begins with the inbox entry, in the same script. The inbox notes when the entry was seen, read and archived,
 the delivery workers their rulings and attempts, webhooks the receipts, and the redirect of a link its first click.
+About a person who is erased nothing is noted.
 
 A record lies with its person, so that one script can write both. Who knows only the notification's id finds the person
 by a key of its own, which lies where the id says.
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hub.domain.channels import Channel
+from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.errors import InputError
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import InboxEntry, Lane, Notification
@@ -169,8 +171,9 @@ class Records:
         noted = (field, msgspec.json.encode(value), notification.rule, MAX_FIELDS, self._ttl_s)
         return _NOTE, Call(self._places(user, name), (*noted, name, outcome, MOST_OF_ONE))
 
-    def _places(self, user: UserId, notification: NotificationId) -> tuple[str, str]:
-        return self._keys.record(user, notification), self._keys.outbox(user)
+    def _places(self, user: UserId, notification: NotificationId) -> tuple[str, str, str]:
+        person = Aggregate(AggregateKind.PERSON, user)
+        return self._keys.record(user, notification), self._keys.outbox(user), self._keys.document(person)
 
     def calling(self, users: Iterable[UserId]) -> list[Run]:
         """Return the script runs that belong behind all that note something; none where nobody wants to know."""
@@ -206,7 +209,7 @@ class Records:
         if self._outbox is not None:
             outcome = waiting_text(OutcomeKind.CLICKED, _of(user, notification, at_ms))
         args = (at_ms, self._ttl_s, notification, outcome, MOST_OF_ONE)
-        click = (_NOTE_CLICK, Call(self._places(user, notification), args))
+        click = (_NOTE_CLICK, Call(self._places(user, notification)[:2], args))
         first, *_ = await self._scripts.run_mixed([click, *self.calling([user])])
         return bool(first)
 

@@ -91,7 +91,7 @@ async def test_a_bad_token_is_a_page_that_leads_nowhere(client: Client, stores: 
 
 
 async def test_a_click_after_the_record_is_gone_still_leads_on(client: Client, stores: Stores) -> None:
-    await stores.documents.erase(ADA)
+    await stores.erasure.erase(ADA)
     answer = await client.get(PATH, headers=BROWSER, allow_redirects=False)
     assert answer.status == 302
     assert await stores.records.read(ADA, N1) is None

@@ -212,7 +212,7 @@ async def test_one_kind_of_link_does_not_open_the_other_page(world: World) -> No
 
 async def test_an_erased_person_can_still_unsubscribe_and_has_no_preferences(world: World) -> None:
     await world.knows(erased=True)
-    await world.stores.documents.erase(ZOE)
+    await world.stores.erasure.erase(ZOE)
     assert (await world.client.post(world.unsubscribe)).status == 200
     fields = {"cell": ["orders/email"], "on": []}
     assert (await world.send(world.preferences, fields)).status == 404

@@ -110,7 +110,7 @@ async def test_an_id_that_nobody_knows_is_not_found(client: Client) -> None:
 
 async def test_a_record_that_has_gone_is_not_found(client: Client, stores: Stores) -> None:
     sent = await send(client)
-    await stores.documents.erase(UserId("ada"))
+    await stores.erasure.erase(UserId("ada"))
     assert (await get(client, f"/v1/notifications/{sent}"))[0] == 404
 
 

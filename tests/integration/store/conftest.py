@@ -12,6 +12,7 @@ from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step
 from hub.domain.topics import Namespace, Namespaces, TopicKind
 from hub.store.dead_letters import DeadLetters
 from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
@@ -91,6 +92,11 @@ def topics(server: Server, scripts: Scripts, keys: Keys, namespaces: Namespaces)
 @pytest.fixture
 def documents(server: Server, scripts: Scripts, keys: Keys) -> Documents:
     return Documents(server, scripts, keys, ttl_s=60)
+
+
+@pytest.fixture
+def erasure(server: Server, scripts: Scripts, keys: Keys, clock: FakeClock) -> Erasure:
+    return Erasure(server, scripts, keys, shards=2, clock=clock)
 
 
 @pytest.fixture

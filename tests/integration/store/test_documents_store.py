@@ -1,15 +1,11 @@
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from redis.asyncio import Redis
 
 from hub.domain.decisions import Aggregate, AggregateKind, Change, Document, Link, Precedent, Publication
 from hub.domain.ids import EffectId, OrderId, ShipmentId, Topic, UserId
-from hub.domain.notifications import InboxEntry
-from hub.domain.topics import inbox as inbox_topic
 from hub.store.documents import Applied, Conflict, Documents, Overtaking, Unfinished
-from hub.store.inbox import Erased, Inbox
 from hub.store.keys import Keys
 from hub.store.parked import Parked
 from hub.store.topics import Topics
@@ -93,25 +89,3 @@ async def test_shipments_of_an_order_are_linked_once(documents: Documents) -> No
     links = [Link(OrderId("A-1"), ShipmentId(name)) for name in ("S-2", "S-1", "S-2")]
     await documents.link_many(links)
     assert await documents.shipments_of(OrderId("A-1")) == ["S-1", "S-2"]
-
-
-async def test_nothing_of_an_erased_person_is_left_but_hashes(
-    documents: Documents, inbox: Inbox, topics: Topics, make_entry: Callable[..., InboxEntry]
-) -> None:
-    await documents.apply_many([Change(PERSON, 0, b"tombstone")])
-    await inbox.add_many([(ADA, make_entry("n1", collapse_key="k"))])
-    (before,) = await topics.positions([inbox_topic(ADA)])
-    await documents.erase(ADA)
-    assert (await inbox.page(ADA, cursor=None, limit=9)).items == ()
-    page = await topics.read_since(inbox_topic(ADA), 0, limit=9)
-    assert page.publications == ()
-    assert page.position.epoch != before.epoch
-    assert await documents.read_many([PERSON]) == [Document(1, b"tombstone")]
-
-
-async def test_an_erased_persons_inbox_takes_nothing_more(
-    documents: Documents, inbox: Inbox, make_entry: Callable[..., InboxEntry]
-) -> None:
-    await documents.erase(ADA)
-    assert await inbox.add_many([(ADA, make_entry("n1"))]) == [Erased()]
-    assert await inbox.unread(ADA) == 0

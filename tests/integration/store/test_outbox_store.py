@@ -9,7 +9,7 @@ from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import EntryState, InboxEntry, Job, Lane
 from hub.domain.outcomes import OutcomeKind, event_of
 from hub.domain.topics import Namespaces
-from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
@@ -167,10 +167,10 @@ async def test_a_shard_has_one_holder_until_it_is_given_back(
 
 
 async def test_an_erased_persons_outcomes_are_not_told(
-    inbox: Inbox, outbox: Outbox, documents: Documents, make_entry: MakeEntry
+    inbox: Inbox, outbox: Outbox, erasure: Erasure, make_entry: MakeEntry
 ) -> None:
     await inbox.add_many([(ADA, make_entry("n1"))])
-    await documents.erase(ADA)
+    await erasure.erase(ADA)
     assert await waiting(outbox) == [Box(Pending(ADA, (await outbox.pending(0, 1))[0].score))]
 
 

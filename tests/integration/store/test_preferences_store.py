@@ -6,6 +6,7 @@ from hub.domain.ids import UserId
 from hub.domain.people import encode_person, tombstone
 from hub.domain.preferences import Preferences
 from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.keys import Keys
 from hub.store.preferences import NobodyThere, Outdated, PreferenceBook, Versioned, Written
 from hub.store.scripts import Scripts
@@ -43,10 +44,12 @@ async def test_the_same_change_again_is_a_success_again(book: PreferenceBook) ->
     assert await book.read(ZOE) == Versioned(1, NO_MAIL)
 
 
-async def test_an_erased_person_has_no_preferences_and_gets_none(book: PreferenceBook, documents: Documents) -> None:
+async def test_an_erased_person_has_no_preferences_and_gets_none(
+    book: PreferenceBook, documents: Documents, erasure: Erasure
+) -> None:
     await book.put(ZOE, NO_MAIL, expected_version=0)
     await documents.apply_many([Change(Aggregate(AggregateKind.PERSON, ZOE), 0, encode_person(tombstone(ZOE)))])
-    await documents.erase(ZOE)
+    await erasure.erase(ZOE)
 
     assert await book.read(ZOE) == Versioned(0, Preferences())
     assert await book.put(ZOE, NO_TEXTS, expected_version=0) == NobodyThere()

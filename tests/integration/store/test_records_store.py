@@ -10,7 +10,7 @@ from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.errors import InputError
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import InboxEntry, Job
-from hub.store.documents import Documents
+from hub.store.erasure import Erasure
 from hub.store.inbox import Inbox
 from hub.store.keys import Keys
 from hub.store.records import FEED_SIZE, RECORD_TTL_S, Attempt, Record, Records, Ruling, about
@@ -114,12 +114,12 @@ async def test_a_cursor_of_nobodys_page_is_refused(records: Records) -> None:
 
 
 async def test_an_erased_person_has_no_records_left(
-    inbox: Inbox, records: Records, documents: Documents, make_entry: MakeEntry, make_job: MakeJob
+    inbox: Inbox, records: Records, erasure: Erasure, make_entry: MakeEntry, make_job: MakeJob
 ) -> None:
     told = make_job("n1").notification
     await inbox.add_many([(ADA, make_entry(name)) for name in (told.id, "n2", "n3", "n4", "n5")])
     await records.own([told])
-    await documents.erase(ADA)
+    await erasure.erase(ADA)
     assert await page(records, ADA) == []
     assert await records.read(ADA, told.id) is None
     assert await records.user_of(told.id) is None

@@ -30,8 +30,9 @@ from hub.store.outbox import Box, Outbox, Pending
 from hub.store.parked import Parked
 from hub.store.preferences import PreferenceBook
 from hub.store.presence import Attendance, Presence
-from hub.store.records import Attempt, Records, Ruling
+from hub.store.records import Attempt, Receipt, Records, Ruling
 from hub.store.scripts import Call, Script, Scripts
+from hub.store.segments import Segments
 from hub.store.single import SingleServer
 from hub.store.topics import Topics
 from hub.store.workers import WorkerFacts, Workers
@@ -95,6 +96,7 @@ class Store:
         self.delivery_workers = DeliveryWorkers(recorder, keys)
         self.preferences = PreferenceBook(NOBODY, recorder, keys)
         self.allowances = Allowances(recorder, keys)
+        self.segments = Segments(NOBODY, recorder, keys)
         self.presence = Presence(recorder, keys, namespaces)
 
 
@@ -119,6 +121,9 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
     "ruling": lambda s: s.records.note_ruling(NOTIFICATION, Ruling(0, 0, 0, EMAIL, "drop")),
     "outcome": lambda s: s.telling.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
+    "receipt": lambda s: s.records.note_receipt(USER, NotificationId("n1"), Receipt(EMAIL, "delivered", 1, 0)),
+    "click": lambda s: s.records.note_click(USER, NotificationId("n1"), 0),
+    "keep": lambda s: s.segments.keep("s", "g", until_ms=1),
     "lease": lambda s: s.outbox.lease(0, 1),
     "told": lambda s: s.outbox.drop([Box(Pending(USER, b"1"), stored=(b"1 n x",))]),
     "rest": lambda s: s.outbox.rest(0, [Pending(USER, b"1")]),
@@ -128,6 +133,7 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "claim": lambda s: s.jobs.claim(lane=Lane.CRITICAL, now_ms=0, lease_ms=1, limit=8),
     "begin": lambda s: s.jobs.begin(CLAIMED),
     "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=[JOB], outcome="delivered"),
+    "climb again": lambda s: s.jobs.climb_again([JOB]),
     "hold": lambda s: s.jobs.hold(CLAIMED, 1, ruling=Ruling(0, 0, 0, EMAIL, "hold", until_ms=1)),
     "prefer": lambda s: s.preferences.put(USER, Preferences(), expected_version=0),
     "count": lambda s: s.allowances.take_many([(USER, [Allowance("a", "m", (Cap(1, 1),), ""), COUNTED])]),
