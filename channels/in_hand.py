@@ -14,6 +14,7 @@ from channels.ladder import Facts, in_order
 from channels.ports import People, PreferenceBook, RecordBook, SuppressionList
 from channels.standing import Standings
 from channels.verdicts import Case, Verdicts
+from hub.domain.answers import stop_of, told
 from hub.domain.channels import INBOX, Channel
 from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
@@ -22,6 +23,7 @@ from hub.domain.people import Person, person_of
 from hub.domain.preferences import Preferences, preferred_order
 from hub.store.jobs import Claimed
 from hub.store.records import Record
+from hub.store.suppressions import Suppression
 
 _CLEAN_END = "refused"
 """The outcome in the record of a call that was begun and cleanly refused."""
@@ -148,9 +150,9 @@ class Briefing:
         reachable = [index for index, reach in enumerate(reaches) if reach.address]
         if reachable:
             asked = [(channels[index], reaches[index].address) for index in reachable]
-            for index, suppressed in zip(reachable, await self._suppressions.are_suppressed(asked), strict=True):
-                if suppressed:
-                    reaches[index] = _Reach(obstacle="the address has refused messages for good")
+            for index, suppression in zip(reachable, await self._suppressions.find_many(asked), strict=True):
+                if suppression is not None:
+                    reaches[index] = _Reach(obstacle=_why_suppressed(suppression))
         return reaches
 
     async def _unknown_calls(self, claimed: Claimed) -> int:
@@ -162,6 +164,11 @@ class Briefing:
         notification = claimed.job.notification
         record = await self._records.read(notification.user, notification.id)
         return max(1, claimed.attempt - _clean_ends(record, claimed.job.step))
+
+
+def _why_suppressed(suppression: Suppression) -> str:
+    stop = stop_of(suppression.reason, at_ms=suppression.at_ms, wording=suppression.wording)
+    return "the address has refused messages for good" if stop is None else told(stop)
 
 
 def _in_order(claimed: Claimed, own: Preferences) -> Claimed:

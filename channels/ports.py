@@ -13,6 +13,7 @@ from hub.service.notifications import Sending
 from hub.store.jobs import Claimed, Note
 from hub.store.preferences import Versioned
 from hub.store.records import Attempt, Record, Ruling
+from hub.store.suppressions import Suppression
 
 
 class JobQueue(Protocol):
@@ -126,8 +127,8 @@ class SuppressionList(Protocol):
         """Write to an address no more, for a while."""
         ...
 
-    async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
-        """Say of each (channel, address) whether it is suppressed."""
+    async def find_many(self, addresses: Sequence[tuple[str, str]]) -> Sequence[Suppression | None]:
+        """Return the suppression of each (channel, address), None where it may be written to."""
         ...
 
 

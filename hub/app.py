@@ -200,6 +200,7 @@ def build_preference_centre(settings: Settings, stores: Stores) -> PreferenceCen
     return PreferenceCentre(
         stores.preferences,
         stores.documents,
+        stores.suppressions,
         house=build_house_rules(settings),
         channels=reaching_channels(settings),
         categories=sorted({rule.category for rule in rules if rule.enabled}),

@@ -19,6 +19,7 @@ _PREFERENCES: Mapping[str, Any] = {
         {"name": "orders", "plain": "orders", "cells": _CELLS},
         {"name": "no-such-word", "plain": "no such word", "cells": _CELLS},
     ),
+    "sms_stop": {"source": "sms STOP", "at_ms": 1_767_261_600_000, "wording": "Stop"},
     "marketing": _CELLS,
     "quiet": True,
     "quiet_from": "22:00",
@@ -29,7 +30,13 @@ _PREFERENCES: Mapping[str, Any] = {
     "paused_until": 1_767_261_600_000,
     "saved": True,
 }
-_NOTHING_CHOSEN: Mapping[str, Any] = {"quiet": False, "own_zone": "", "paused_until": None, "saved": False}
+_NOTHING_CHOSEN: Mapping[str, Any] = {
+    "sms_stop": None,
+    "quiet": False,
+    "own_zone": "",
+    "paused_until": None,
+    "saved": False,
+}
 SAMPLES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "preferences": (_PREFERENCES, {**_PREFERENCES, **_NOTHING_CHOSEN}),
     "unsubscribe": ({"done": False, "preferences_link": _LINK}, {"done": True, "preferences_link": ""}),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from hub.domain.answers import ANSWERED_STOP
 from hub.domain.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 
 OPTED_OUT = 21_610
@@ -25,7 +26,9 @@ def refusal(status: int, code: int | None, *, retry_after_s: float | None) -> De
     reason = f"HTTP {status}, code {code}" if code else f"HTTP {status}"
     if status == HTTPStatus.TOO_MANY_REQUESTS or code in _THROTTLED:
         return TransientDeliveryError(reason, retry_after_s or _THROTTLE_PAUSE_S, provider_down=True)
-    if code == OPTED_OUT or code in _BAD_NUMBER:
+    if code == OPTED_OUT:
+        return PermanentDeliveryError(f"{ANSWERED_STOP} ({reason})", suppress=True)
+    if code in _BAD_NUMBER:
         return PermanentDeliveryError(reason, suppress=True)
     if code in _NO_ROUTE:
         return PermanentDeliveryError(reason)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from hub.domain.channels import Channel
+from hub.domain.channels import SMS, Channel
 from hub.domain.errors import InputError
 from hub.domain.events import Consent
 from hub.domain.preferences import PreferenceChange
@@ -57,7 +57,12 @@ def shown(view: PreferencesView, *, now_ms: int) -> dict[str, Any]:
     hours = quiet or _USUAL
     return {
         "categories": [row for name in view.categories if (row := _row(view, name)).cells],
-        "marketing": [Cell(channel, channel, _granted(view, channel)) for channel in _channels(view)],
+        "marketing": [
+            Cell(channel, channel, _granted(view, channel))
+            for channel in _channels(view)
+            if channel not in view.own_stops
+        ],
+        "sms_stop": view.own_stops.get(SMS),
         "quiet": quiet is not None,
         "quiet_from": hours.start,
         "quiet_until": hours.end,
@@ -90,7 +95,7 @@ def _row(view: PreferencesView, category: str) -> Row:
 
 def _stopped(view: PreferencesView, category: str, channel: Channel) -> bool:
     stops = (view.stopped.get(category, ()), view.stopped.get("*", ()))
-    return any("*" in channels or channel in channels for channels in stops)
+    return channel in view.own_stops or any("*" in channels or channel in channels for channels in stops)
 
 
 def _channels(view: PreferencesView) -> list[Channel]:

@@ -10,7 +10,8 @@ from typing import Annotated, Protocol
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from hub.domain.channels import INBOX, Channel
+from hub.domain.answers import Stop, stop_of
+from hub.domain.channels import INBOX, SMS, Channel
 from hub.domain.decisions import Aggregate, AggregateKind, Document
 from hub.domain.errors import InputError, StoreUnavailable
 from hub.domain.events import Consent, Text, TimeZone
@@ -34,6 +35,7 @@ from hub.service.failures import Failure, OperationFailed
 from hub.service.operations import PEOPLE, SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
 from hub.store.preferences import NobodyThere, PutResult, Versioned, Written
+from hub.store.suppressions import Suppression
 from templates.moments import find_zone
 
 _log = logger(__name__)
@@ -67,6 +69,14 @@ class People(Protocol):
         ...
 
 
+class SuppressionList(Protocol):
+    """Addresses that are not written to (`hub.store.suppressions.Suppressions`)."""
+
+    async def find_many(self, addresses: Sequence[tuple[str, str]]) -> Sequence[Suppression | None]:
+        """Return the suppression of each (channel, address). Raises StoreUnavailable."""
+        ...
+
+
 class InForce(msgspec.Struct, frozen=True):
     """When the person is left alone: as they have said, or else as the installation has it. None: never."""
 
@@ -93,6 +103,8 @@ class PreferencesView(msgspec.Struct, frozen=True):
     """The newest word on marketing, by channel. A channel that is not there: nothing, so no."""
     stopped: dict[str, tuple[str, ...]]
     """What the operator has stopped for everybody."""
+    own_stops: dict[Channel, Stop] = {}
+    """Where the number that the person has now has answered STOP: nothing is sent there until it answers START."""
 
 
 class WhosePreferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +133,13 @@ class PutPreferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     consent: dict[Channel, ConsentWord] = {}
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """A person, and what they have said where this hub cannot be told by preferences: in answers to messages."""
+
+    person: Person
+    stops: dict[Channel, Stop] = {}
+
+
 class PreferenceCentre:
     """Shows and changes people's preferences: for operations, and for pages behind a signed link.
 
@@ -133,6 +152,7 @@ class PreferenceCentre:
         self,
         book: Book,
         people: People,
+        suppressions: SuppressionList,
         *,
         house: HouseRules,
         channels: Sequence[Channel],
@@ -140,30 +160,31 @@ class PreferenceCentre:
     ) -> None:
         self._book = book
         self._people = people
+        self._suppressions = suppressions
         self._house = house
         self._channels = tuple(channel for channel in channels if channel != INBOX)
         self._categories = tuple(categories)
 
     async def of(self, user: UserId) -> PreferencesView:
         """Return a person's preferences. Of somebody unknown: what holds by default."""
-        stored, person = await asyncio.gather(self._book.read(user), self._person(user))
-        return self._view(stored, person)
+        stored, known = await asyncio.gather(self._book.read(user), self._known(user))
+        return self._view(stored, known)
 
     async def change(self, user: UserId, change: PreferenceChange) -> PreferencesView:
         """Change some of a person's preferences, whatever others change meanwhile. Raises InputError too."""
         self._check(change)
-        person = await self._person(user)
+        known = await self._known(user)
         for _ in range(_TRIES):
             stored = await self._book.read(user)
             after = changed(stored.preferences, change)
             if after is stored.preferences:
-                return self._view(stored, person)
+                return self._view(stored, known)
             result = await self._book.put(user, after, expected_version=stored.version)
             if isinstance(result, NobodyThere):
                 raise OperationFailed(Failure.NOT_FOUND, "this person has been erased")
             if isinstance(result, Written):
                 _log.info("preferences_changed", user=user, version=result.version)
-                return self._view(Versioned(result.version, after), person)
+                return self._view(Versioned(result.version, after), known)
         raise StoreUnavailable(f"preferences: others have changed them {_TRIES} times meanwhile")
 
     async def switch(self, user: UserId, *, category: str, channel: Channel, on: bool) -> PreferencesView:
@@ -244,9 +265,14 @@ class PreferenceCentre:
         )
         return get, put
 
-    async def _person(self, user: UserId) -> Person:
+    async def _known(self, user: UserId) -> _Known:
         (document,) = await self._people.read_many([Aggregate(AggregateKind.PERSON, user)])
-        return person_of(document, user)
+        person = person_of(document, user)
+        if person.phone is None or SMS not in self._channels:
+            return _Known(person)
+        (found,) = await self._suppressions.find_many([(SMS, person.phone)])
+        stop = found and stop_of(found.reason, at_ms=found.at_ms, wording=found.wording)
+        return _Known(person, {SMS: stop} if stop else {})
 
     def _check(self, change: PreferenceChange) -> None:
         """Refuse channels that nobody is reached on, and a time zone that there is none of."""
@@ -267,14 +293,14 @@ class PreferenceCentre:
             if channel not in self._channels:
                 raise InputError(f"{field}.{channel}", f"must be one of {', '.join(self._channels)}")
 
-    def _view(self, stored: Versioned, person: Person) -> PreferencesView:
-        own = stored.preferences
+    def _view(self, stored: Versioned, known: _Known) -> PreferencesView:
+        own, person = stored.preferences, known.person
         named = {category for category in own.switches if category != ANY}
         words = {channel: consent_to(person, own, channel) for channel in self._channels}
         return PreferencesView(
             user=person.user,
             version=stored.version,
-            categories={each: self._row(own, each) for each in sorted({*self._categories, *named})},
+            categories={each: self._row(own, known, each) for each in sorted({*self._categories, *named})},
             switches=own.switches,
             channel_order=own.channel_order,
             quiet_hours=own.quiet_hours,
@@ -283,11 +309,14 @@ class PreferenceCentre:
             snoozed_until_ms=own.snoozed_until_ms,
             consent={channel: word for channel, word in words.items() if word is not None},
             stopped=dict(self._house.stops),
+            own_stops=known.stops,
         )
 
-    def _row(self, own: Preferences, category: str) -> dict[Channel, bool]:
+    def _row(self, own: Preferences, known: _Known, category: str) -> dict[Channel, bool]:
         return {
-            channel: wish(own, category, channel).on and not self._house.stopped(category, channel)
+            channel: wish(own, category, channel).on
+            and channel not in known.stops
+            and not self._house.stopped(category, channel)
             for channel in self._channels
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from hub.domain.answers import ANSWERED_STOP, Answer, answer_in, wording_of
 from hub.domain.channels import SMS
 from hub.domain.ids import NotificationId, UserId
 from hub.observe import logger
@@ -28,8 +29,6 @@ _RANKS = {
 """Callbacks come in any order, and more than once: the furthest counts."""
 _UNREACHABLE = frozenset({30_004, 30_005, 30_006, 30_011})
 """twilio.com/docs/api/errors: blocked, unknown, a landline, unsupported. Not texted again for a while."""
-_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
-_START = frozenset({"START", "YES", "UNSTOP"})
 
 
 class RecordBook(Protocol):
@@ -43,8 +42,12 @@ class RecordBook(Protocol):
 class SuppressionList(Protocol):
     """Addresses that are not written to (`hub.store.suppressions.Suppressions`)."""
 
-    async def add(self, channel: str, address: str, *, reason: str, for_good: bool = False) -> None:
-        """Write to an address no more."""
+    async def add(self, channel: str, address: str, *, reason: str) -> None:
+        """Write to an address no more, for a while."""
+        ...
+
+    async def stop(self, channel: str, address: str, *, reason: str, wording: str) -> None:
+        """Write to an address no more until it is removed, as the person has said in these words."""
         ...
 
     async def remove(self, channel: str, address: str) -> bool:
@@ -84,11 +87,16 @@ class SmsReceipts:
         return True
 
     async def answered(self, number: str, *, text: str, wish: str = "") -> None:
-        """Heed what a person has answered. `wish` is the provider's own understanding of it (`OptOutType`)."""
-        word = (wish or text).strip().strip(".!").upper()
-        if word in _STOP:
-            await self._suppressions.add(SMS, number, reason="the person has answered STOP", for_good=True)
-            _log.info("sms_stopped", recipient=number)
-        elif word in _START:
-            await self._suppressions.remove(SMS, number)
-            _log.info("sms_started", recipient=number)
+        """Heed what a person has answered. `wish` is the provider's own understanding of it (`OptOutType`).
+
+        START takes a STOP back and nothing else: what was agreed to before is agreed to again, and no more.
+        """
+        match answer_in(text, understood=wish):
+            case Answer.STOP:
+                await self._suppressions.stop(SMS, number, reason=ANSWERED_STOP, wording=wording_of(text))
+                _log.info("sms_stopped", recipient=number)
+            case Answer.START:
+                await self._suppressions.remove(SMS, number)
+                _log.info("sms_started", recipient=number)
+            case None:
+                pass

@@ -32,13 +32,17 @@ _CURSOR = re.compile(r"\d{13}:[a-z][a-z0-9-]{0,31}:[0-9a-f]{32}")
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """A suppressed address. `id` stands for it; `until_ms` is None where it is suppressed until it is removed."""
+    """A suppressed address. `id` stands for it; `until_ms` is None where it is suppressed until it is removed.
+
+    `wording` is what the person has said about it, where it is them who want it.
+    """
 
     id: str
     channel: str
     reason: str
     at_ms: int
     until_ms: int | None = None
+    wording: str = ""
 
 
 class SuppressionPage(msgspec.Struct, frozen=True):
@@ -54,6 +58,7 @@ class _Note(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     at_ms: int = 0
     until_ms: int | None = None
+    wording: str = ""
 
 
 def address_digest(address: str) -> str:
@@ -74,18 +79,24 @@ class Suppressions:
         self._ttl_s = ttl_s
         self._clock = clock
 
-    async def add(self, channel: str, address: str, *, reason: str, for_good: bool = False) -> None:
-        """Suppress an address, from now for the whole time, or until it is removed."""
-        await self.add_digest(channel, address_digest(address), reason=reason, for_s=0 if for_good else self._ttl_s)
+    async def add(self, channel: str, address: str, *, reason: str) -> None:
+        """Suppress an address from now for the whole time."""
+        await self.add_digest(channel, address_digest(address), reason=reason)
 
-    async def add_digest(self, channel: str, digest: str, *, reason: str, for_s: int | None = None) -> bool:
+    async def stop(self, channel: str, address: str, *, reason: str, wording: str) -> None:
+        """Suppress an address until it is removed, as the person has said in these words."""
+        await self.add_digest(channel, address_digest(address), reason=reason, for_s=0, wording=wording)
+
+    async def add_digest(
+        self, channel: str, digest: str, *, reason: str, for_s: int | None = None, wording: str = ""
+    ) -> bool:
         """Suppress an address known by its digest, for `for_s` seconds, 0: for good, None: the whole time.
 
         A shorter suppression takes no place of a longer one; say whether this one is news.
         """
         lasts_s = self._ttl_s if for_s is None else for_s
         now_ms = self._clock()
-        note = _Note(reason[:_REASON_MAX], now_ms, now_ms + lasts_s * _MS if lasts_s else None)
+        note = _Note(reason[:_REASON_MAX], now_ms, now_ms + lasts_s * _MS if lasts_s else None, wording)
         key = self._keys.suppression(channel, digest)
         if not await self._scripts.run(_ADD, Call((key,), (msgspec.json.encode(note), lasts_s))):
             return False
@@ -104,12 +115,9 @@ class Suppressions:
         match = _ID.fullmatch(suppression_id)
         return match is not None and await self._remove(match[1], match[2])
 
-    async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
-        """Say of each (channel, address) whether it is suppressed, in one round trip."""
-        reads: list[Command] = [
-            ("EXISTS", self._keys.suppression(channel, address_digest(address))) for channel, address in addresses
-        ]
-        return [reply == 1 for reply in await read_pipelined(self._server, reads, what="suppressions")]
+    async def find_many(self, addresses: Sequence[tuple[str, str]]) -> Sequence[Suppression | None]:
+        """Return the suppression of each (channel, address), None where it may be written to, in one round trip."""
+        return await self._read([(channel, address_digest(address)) for channel, address in addresses])
 
     async def list(self, *, cursor: str | None = None, limit: int = MAX_PAGE) -> SuppressionPage:
         """Return up to `limit` (1-100) suppressions after `cursor`. Raises InputError for bad bounds."""
@@ -138,27 +146,34 @@ class Suppressions:
         if not members:
             return []
         parts = [member.split(":") for member in members]
-        reads: list[Command] = [("GET", self._keys.suppression(channel, digest)) for _, channel, digest in parts]
-        values = await read_pipelined(self._server, reads, what="suppressions")
-        noted: list[Suppression | None] = []
-        for (at, channel, digest), value in zip(parts, values, strict=True):
-            note = _note(value) if value else None
-            current = note is not None and note.at_ms == int(at)
-            noted.append(
-                Suppression(f"{channel}:{digest}", channel, note.reason, note.at_ms, note.until_ms)
-                if note is not None and current
-                else None
-            )
+        found = await self._read([(channel, digest) for _, channel, digest in parts])
+        noted = [
+            suppression if suppression is not None and suppression.at_ms == int(at) else None
+            for (at, _, _), suppression in zip(parts, found, strict=True)
+        ]
         over = [member for member, suppression in zip(members, noted, strict=True) if suppression is None]
         if over:
             await pipelined(self._server, [("ZREM", self._keys.suppressions("index"), *over)], what="suppressions")
         return noted
+
+    async def _read(self, places: Sequence[tuple[str, str]]) -> Sequence[Suppression | None]:
+        """Return what is noted of each (channel, digest)."""
+        reads: list[Command] = [("GET", self._keys.suppression(channel, digest)) for channel, digest in places]
+        values = await read_pipelined(self._server, reads, what="suppressions")
+        return [
+            _suppression(channel, digest, _note(value)) if value else None
+            for (channel, digest), value in zip(places, values, strict=True)
+        ]
 
     async def _remove(self, channel: str, digest: str) -> bool:
         (removed,) = await read_pipelined(
             self._server, [("DEL", self._keys.suppression(channel, digest))], what="suppression"
         )
         return bool(removed)
+
+
+def _suppression(channel: str, digest: str, note: _Note) -> Suppression:
+    return Suppression(f"{channel}:{digest}", channel, note.reason, note.at_ms, note.until_ms, note.wording)
 
 
 def _note(value: bytes) -> _Note:

@@ -288,7 +288,7 @@ def operations() -> tuple[AnyOperation, ...]:
         Orders(nobody),
         Events(nobody),
         DeviceRegistry(nobody),
-        PreferenceCentre(nobody, nobody, house=nobody, channels=(), categories=()),
+        PreferenceCentre(nobody, nobody, nobody, house=nobody, channels=(), categories=()),
         Notifications(nobody, cancel_keys=nobody, templates={}),
         NotificationRecords(nobody, nobody),
         BulkSending(nobody, nobody, nobody, templates={}),

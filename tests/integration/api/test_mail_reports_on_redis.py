@@ -66,7 +66,7 @@ async def client(stores: Stores) -> AsyncIterator[Client]:
 
 
 async def is_suppressed(stores: Stores, address: str = MAILBOX) -> bool:
-    return (await stores.suppressions.are_suppressed([(EMAIL, address)]))[0]
+    return list(await stores.suppressions.find_many([(EMAIL, address)])) != [None]
 
 
 def signed(body: bytes, content_type: str = "application/json", *, at_s: int | None = None) -> dict[str, Any]:
@@ -173,7 +173,7 @@ async def test_a_signed_call_that_makes_no_sense_names_the_field(client: Client,
 
 async def test_an_operator_lists_and_removes_suppressions(client: Client, stores: Stores) -> None:
     await stores.suppressions.add(EMAIL, MAILBOX, reason="bounced: 5.1.1")
-    await stores.suppressions.add("sms", "+4915112345678", reason="STOP", for_good=True)
+    await stores.suppressions.stop("sms", "+4915112345678", reason="STOP", wording="Stop")
     page = await (await client.get("/v1/suppressions", headers=SERVICE)).json()
     assert [each["reason"] for each in page["suppressions"]] == ["STOP", "bounced: 5.1.1"]
     assert MAILBOX not in str(page)

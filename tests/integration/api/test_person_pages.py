@@ -13,6 +13,7 @@ from hub.api.app import build_app
 from hub.api.health import Health
 from hub.api.person_pages import PersonPages
 from hub.app import Stores, build_person_links, build_preference_centre, open_stores
+from hub.domain.answers import ANSWERED_STOP
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.decisions import Aggregate, AggregateKind, Change
 from hub.domain.events import Consent
@@ -172,6 +173,21 @@ async def test_a_person_chooses_everything_on_one_page(world: World) -> None:
     assert view.quiet_hours == QuietHours("21:30", "06:00")
     assert view.time_zone == "Asia/Tokyo"
     assert view.snoozed_until_ms > unix_ms()
+
+
+async def test_the_page_tells_of_a_stop_by_text_and_offers_no_texts_until_it_is_taken_back(world: World) -> None:
+    phone = "+4915112345678"
+    await world.knows(phone=phone)
+    await world.stores.suppressions.stop(SMS, phone, reason=ANSWERED_STOP, wording="Stop <b>it")
+    page = await (await world.client.get(world.preferences)).text()
+    assert "Answer START to one of them" in page
+    assert "Stop &lt;b&gt;it" in page
+    assert "orders/email" in page
+    assert "orders/sms" not in page
+    await world.stores.suppressions.remove(SMS, phone)
+    page = await (await world.client.get(world.preferences)).text()
+    assert "Answer START" not in page
+    assert "orders/sms" in page
 
 
 async def test_saving_the_page_as_it_stands_says_nothing(world: World) -> None:

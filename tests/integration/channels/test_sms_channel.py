@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest_asyncio
@@ -17,8 +18,9 @@ from channels.standins.twilio import TwilioStandIn, twilio_error
 from hub.api.webhooks import TWILIO_PATH, twilio_routes
 from hub.domain.channels import SMS
 from hub.domain.ids import UserId
-from hub.domain.notifications import Notification, Step
+from hub.domain.notifications import Lane, Notification, Step
 from hub.domain.people import Person
+from hub.domain.preferences import Preferences
 from hub.service.signing import Signer
 from hub.service.sms_receipts import SmsReceipts, receipt_name
 from hub.settings import Sms, Twilio
@@ -47,8 +49,8 @@ class SmsShop(Shop):
         self.hub = ""
         self.sms: SmsChannel
 
-    async def texts(self, user: UserId = ZOE) -> Notification:
-        notification = await self.notifies(user, ladder=BY_SMS)
+    async def texts(self, user: UserId = ZOE, **fields: Any) -> Notification:
+        notification = await self.notifies(user, ladder=BY_SMS, **fields)
         async with self.working(channels={SMS: self.sms}):
             await self.is_quiet()
         return notification
@@ -145,9 +147,27 @@ async def test_a_number_that_is_reported_dead_is_not_texted_again(shop: SmsShop,
 async def test_who_answers_stop_is_not_texted_until_they_answer_start(shop: SmsShop, twilio: TwilioStandIn) -> None:
     url = f"{shop.hub}{TWILIO_PATH}/twilio"
     assert await twilio.call(url, {"From": PHONE, "Body": " Stop. "}) == 200
-    assert await shop.outcomes(await shop.texts()) == ["skipped"]
+    (attempt,) = await shop.attempts(await shop.texts())
+    assert attempt.outcome == "skipped"
+    assert attempt.detail.startswith("the person has answered STOP (Stop.) on 20")
     assert await twilio.call(url, {"From": PHONE, "Body": "hello", "OptOutType": "START"}) == 200
     assert await shop.outcomes(await shop.texts()) == ["delivered"]
+
+
+async def test_a_stop_goes_before_a_word_for_texts_and_a_start_is_no_consent(
+    shop: SmsShop, twilio: TwilioStandIn
+) -> None:
+    url = f"{shop.hub}{TWILIO_PATH}/twilio"
+    lavish = Preferences(switches={"orders": {SMS: True}})
+    await shop.preferences.put(ZOE, lavish, expected_version=0)
+    await twilio.call(url, {"From": PHONE, "Body": "STOP"})
+    assert await shop.outcomes(await shop.texts(lane=Lane.CRITICAL)) == ["skipped"]
+    await twilio.call(url, {"From": PHONE, "Body": "START"})
+    promotion = await shop.texts(lane=Lane.MARKETING)
+    record = await shop.records.read(ZOE, promotion.id)
+    assert record is not None
+    assert [ruling.reason for ruling in record.decisions] == ["there is no consent to marketing by sms"]
+    assert not twilio.taken
 
 
 async def test_a_number_that_has_refused_for_good_is_suppressed_by_the_answer(
@@ -155,7 +175,8 @@ async def test_a_number_that_has_refused_for_good_is_suppressed_by_the_answer(
 ) -> None:
     twilio.faults.add(twilio_error(400, 21_610))
     assert await shop.outcomes(await shop.texts()) == ["failed"]
-    assert await shop.outcomes(await shop.texts()) == ["skipped"]
+    (attempt,) = await shop.attempts(await shop.texts())
+    assert (attempt.outcome, attempt.detail[:28]) == ("skipped", "the person has answered STOP")
 
 
 async def test_too_many_texts_to_one_number_are_held_back(shop: SmsShop, twilio: TwilioStandIn) -> None:

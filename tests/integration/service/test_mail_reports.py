@@ -56,7 +56,7 @@ def marked(notification: NotificationId = ID) -> str:
 
 
 async def is_suppressed(stores: Stores, address: str = MAILBOX) -> bool:
-    return (await stores.suppressions.are_suppressed([(EMAIL, address)]))[0]
+    return list(await stores.suppressions.find_many([(EMAIL, address)])) != [None]
 
 
 async def status(stores: Stores, notification: NotificationId = ID) -> list[tuple[str, str]]:

@@ -36,15 +36,16 @@ async def test_a_suppressed_address_is_known_in_any_spelling_and_on_its_channel_
 ) -> None:
     await suppressions.add("email", "Zoe@Example.com", reason="bounced")
     asked = [("email", "zoe@example.com"), ("sms", "zoe@example.com"), ("email", "yan@example.com")]
-    assert await suppressions.are_suppressed(asked) == [True, False, False]
+    found = await suppressions.find_many(asked)
+    assert [each.reason if each else None for each in found] == ["bounced", None, None]
 
 
 async def test_a_list_says_why_and_until_when_and_not_whom(suppressions: Suppressions) -> None:
     await suppressions.add("email", "zoe@example.com", reason="bounced: 5.1.1")
-    await suppressions.add("sms", "+4915112345678", reason="STOP", for_good=True)
+    await suppressions.stop("sms", "+4915112345678", reason="STOP", wording="Stop it")
     stop, bounced = (await suppressions.list()).suppressions
     assert (bounced.reason, bounced.until_ms) == ("bounced: 5.1.1", bounced.at_ms + 90 * DAY_MS)
-    assert (stop.channel, stop.until_ms) == ("sms", None)
+    assert (stop.channel, stop.until_ms, stop.wording) == ("sms", None, "Stop it")
     assert bounced.id == f"email:{address_digest('zoe@example.com')}"
 
 
@@ -65,7 +66,7 @@ async def test_a_removed_address_is_written_to_again_and_listed_no_more(suppress
     assert [await suppressions.remove_id(yan) for _ in range(2)] == [True, False]
     assert not await suppressions.remove_id("yan@example.com")
     assert await listed(suppressions) == []
-    assert await suppressions.are_suppressed([("email", "zoe@example.com")]) == [False]
+    assert list(await suppressions.find_many([("email", "zoe@example.com")])) == [None]
 
 
 async def test_pages_follow_each_other_even_if_something_is_removed(suppressions: Suppressions) -> None:
@@ -85,7 +86,9 @@ async def test_what_an_earlier_version_kept_still_counts(
 ) -> None:
     key = keys.suppression("email", address_digest("zoe@example.com"))
     await server.exchange([("SET", key, "550 5.1.1 no such user", "EX", 60)])
-    assert await suppressions.are_suppressed([("email", "zoe@example.com")]) == [True]
+    (kept,) = await suppressions.find_many([("email", "zoe@example.com")])
+    assert kept is not None
+    assert kept.reason == "550 5.1.1 no such user"
     await suppressions.add("email", "zoe@example.com", reason="bounced")
     assert await listed(suppressions) == ["bounced"]
 

@@ -24,6 +24,7 @@ from hub.domain.rulings import Allow, Drop, Hold
 from hub.service.notifications import Sending
 from hub.store.jobs import Claimed, Note
 from hub.store.records import Ruling
+from hub.store.suppressions import Suppression
 
 NOW_MS = 1_767_261_600_000
 NOTIFICATION = Notification(
@@ -133,8 +134,8 @@ class Suppressions:
     async def add(self, channel: str, address: str, *, reason: str) -> None:
         self.added.append(address)
 
-    async def are_suppressed(self, addresses: Sequence[tuple[str, str]]) -> list[bool]:
-        return [False for _ in addresses]
+    async def find_many(self, addresses: Sequence[tuple[str, str]]) -> Sequence[Suppression | None]:
+        return [None for _ in addresses]
 
 
 NO_DIGESTS: Digester = None  # type: ignore[assignment]  # What is done here never comes to one.

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
+from hub.domain.answers import Stop
 from hub.domain.channels import EMAIL, SMS
 from hub.domain.errors import InputError
 from hub.domain.events import Consent
@@ -63,6 +64,7 @@ def change(form: Form, of: PreferencesView = VIEW) -> PreferenceChange:
         view(in_force=InForce(None, "UTC"), consent={}),
         view(time_zone="Europe/Berlin", snoozed_until_ms=NOW_MS + 1),
         view(stopped={"orders": ("*",)}),
+        view(own_stops={SMS: Stop("sms STOP", NOW_MS)}),
     ],
 )
 def test_a_form_that_is_sent_as_it_was_changes_nothing(of: PreferencesView) -> None:
@@ -77,6 +79,16 @@ def test_a_box_that_was_turned_is_a_switch_of_its_own() -> None:
 def test_what_the_form_has_not_asked_about_stays_as_it_is() -> None:
     form = {"cell": ["orders/email"], "on": [], "pause": ["none"]}
     assert change(form) == PreferenceChange(switches={"orders": {EMAIL: False}})
+
+
+def test_what_an_answer_has_stopped_is_told_not_offered_and_cannot_be_turned_on() -> None:
+    own = {SMS: Stop("sms STOP", NOW_MS, "Stop")}
+    stopped = view(categories={"orders": {EMAIL: True, SMS: False}}, own_stops=own)
+    page = shown(stopped, now_ms=NOW_MS)
+    assert [cell.channel for row in page["categories"] for cell in row.cells] == [EMAIL]
+    assert [cell.channel for cell in page["marketing"]] == [EMAIL]
+    assert page["sms_stop"] == own[SMS]
+    assert change({"cell": ["orders/sms"], "on": ["orders/sms"]}, stopped) == PreferenceChange()
 
 
 def test_what_the_operator_has_stopped_is_not_offered_and_cannot_be_turned_on() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hub.domain.answers import ANSWERED_STOP, Stop
 from hub.domain.channels import EMAIL, INBOX, SMS
 from hub.domain.decisions import Aggregate, Document
 from hub.domain.errors import InputError, StoreUnavailable
@@ -19,6 +20,7 @@ from hub.service.failures import Failure, OperationFailed
 from hub.service.operations import Call
 from hub.service.preferences import SNOOZE_MAX_MS, InForce, PreferenceCentre, PutPreferences, WhosePreferences
 from hub.store.preferences import NobodyThere, Outdated, PutResult, Versioned, Written
+from hub.store.suppressions import Suppression
 
 MIA, BEN = UserId("mia"), UserId("ben")
 NOW_MS = 1_767_261_600_000
@@ -61,15 +63,29 @@ class FakePeople:
         return [Document(1, encode_person(person)) if person else Document(0, b"") for person in known]
 
 
+class FakeSuppressions:
+    """Numbers and why they are not texted."""
+
+    def __init__(self, **reasons: str) -> None:
+        self.reasons = reasons
+
+    async def find_many(self, addresses: Sequence[tuple[str, str]]) -> Sequence[Suppression | None]:
+        found = [self.reasons.get(address.removeprefix("+")) for _, address in addresses]
+        return [Suppression("sms:0", SMS, reason, NOW_MS, wording="Stop") if reason else None for reason in found]
+
+
 @pytest.fixture
 def book() -> FakeBook:
     return FakeBook()
 
 
-def centre_of(book: FakeBook, *people: Person, **house: Any) -> PreferenceCentre:
+def centre_of(
+    book: FakeBook, *people: Person, suppressions: FakeSuppressions | None = None, **house: Any
+) -> PreferenceCentre:
     return PreferenceCentre(
         book,
         FakePeople(*people),
+        suppressions or FakeSuppressions(),
         house=HouseRules(**house),
         channels=(EMAIL, SMS, INBOX),
         categories=("orders", "prices"),
@@ -101,6 +117,21 @@ async def test_a_shopper_switches_one_category_off_on_one_channel(centre: Prefer
     view = await centre.put(call_of(MIA), put(switches={"orders": {"email": False}}))
     assert view.categories["orders"] == {EMAIL: False, SMS: True}
     assert await centre.get(call_of(MIA), WhosePreferences()) == view
+
+
+async def test_whoever_has_answered_stop_sees_texts_off_and_cannot_switch_them_on_here(book: FakeBook) -> None:
+    stopped = FakeSuppressions(**{"4915112345678": ANSWERED_STOP})
+    centre = centre_of(book, Person(MIA, phone="+4915112345678"), suppressions=stopped)
+    view = await centre.switch(MIA, category="orders", channel=SMS, on=True)
+    assert view.categories["orders"] == {EMAIL: True, SMS: False}
+    assert view.own_stops == {SMS: Stop("sms STOP", NOW_MS, "Stop")}
+
+
+async def test_a_stop_goes_with_its_number_and_others_are_none(book: FakeBook) -> None:
+    known = FakeSuppressions(**{"4915112345678": ANSWERED_STOP, "4915112345679": "the provider reports 30005"})
+    for phone in ("+4915112345670", "+4915112345679", None):
+        view = await centre_of(book, Person(MIA, phone=phone), suppressions=known).of(MIA)
+        assert (view.own_stops, view.categories["orders"][SMS]) == ({}, True)
 
 
 async def test_what_the_operator_stopped_is_shown_as_off(book: FakeBook) -> None:
