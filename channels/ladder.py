@@ -33,7 +33,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     now_ms: int
     state: EntryState | None = None
-    """How far the person has come with the inbox entry; None where it is no longer there, which nobody has seen."""
+    """How far the person has come with the inbox entry; None where it has left the inbox and nobody has seen it."""
     erased: bool = False
     cancelled: bool = False
     """A service has called it off by its cancel key."""

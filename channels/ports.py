@@ -72,7 +72,7 @@ class Entries(Protocol):
     """The inbox (`hub.store.inbox.Inbox`)."""
 
     async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
-        """Return how far people have come with their entries."""
+        """Return how far people have come with their entries; None where one left the inbox before it was seen."""
         ...
 
     async def newest_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:

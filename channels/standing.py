@@ -16,7 +16,7 @@ class Standing(msgspec.Struct, frozen=True):
     """How the notification of one job stands."""
 
     state: EntryState | None
-    """How far the person has come with its entry; None where that is no longer there."""
+    """How far the person has come with its entry; None where that left the inbox before it was seen."""
     cancelled: bool
     replaced: bool
 

@@ -35,6 +35,13 @@ _PAGE = load_script("inbox_page")
 _AWAIT = load_script("inbox_await")
 
 _RANKS = {EntryState.UNSEEN: 0, EntryState.SEEN: 1, EntryState.READ: 2, EntryState.ARCHIVED: 3}
+_NOTED_STATES = {
+    "archived_ms": EntryState.ARCHIVED,
+    "clicked_ms": EntryState.READ,
+    "read_ms": EntryState.READ,
+    "seen_ms": EntryState.SEEN,
+}
+"""The times in a record that tell a state, the furthest first."""
 _STATES = {str(rank).encode(): state for state, rank in _RANKS.items()}
 _KINDS = {
     EntryState.SEEN: OutcomeKind.SEEN,
@@ -202,7 +209,8 @@ class Inbox:
     async def mark(self, user: UserId, ids: Sequence[NotificationId] | None, state: EntryState) -> int:
         """Move entries on to `state`, None: all that are there now; publish those that moved; return the unread count.
 
-        A state never moves back, and ids that are not there are passed over. Raises InputError for more than 1,000 ids.
+        A state never moves back. Of what has left the inbox the record is noted, which ends its ladder; ids of
+        which nothing is known are passed over. Raises InputError for more than 1,000 ids.
         """
         if ids is None:
             ids = await self._all_ids(user)
@@ -222,10 +230,22 @@ class Inbox:
         return int(unread)
 
     async def state_of_many(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
-        """Return the state of each entry, in one round trip; None where it has left the inbox or never was there."""
+        """Return how far each person has come with an entry; None where it never was there, or left before it was seen.
+
+        One round trip, and a second one for those that are not in the inbox: their records say it.
+        """
         reads: list[Command] = [("HGET", self._keys.inbox(user, "entries"), entry) for user, entry in entries]
         replies = await read_pipelined(self._server, reads, what="inbox state")
-        return [_STATES[reply[:1]] if reply else None for reply in replies]
+        gone = [place for place, reply in enumerate(replies) if not reply]
+        noted = iter(await self._noted_of([entries[place] for place in gone]) if gone else ())
+        return [_STATES[reply[:1]] if reply else next(noted) for reply in replies]
+
+    async def _noted_of(self, entries: Sequence[tuple[UserId, NotificationId]]) -> list[EntryState | None]:
+        """Return how far people had come with entries that are not in their inbox."""
+        reads: list[Command] = [("HMGET", self._keys.record(*each), *_NOTED_STATES) for each in entries]
+        replies = await read_pipelined(self._server, reads, what="inbox state")
+        furthest = (zip(_NOTED_STATES.values(), times, strict=True) for times in replies)
+        return [next((state for state, time in states if time), None) for states in furthest]
 
     async def newest_of_many(self, collapsed: Sequence[tuple[UserId, str]]) -> list[NotificationId | None]:
         """Return the newest notification of each person's collapse key, None where the inbox knows none."""

@@ -11,9 +11,9 @@ from channels.standins.script import Fault, Phase
 from hub.app import build_mail_reports, open_stores
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.events import Consent
-from hub.domain.ids import TemplateName, UserId
+from hub.domain.ids import NotificationId, TemplateName, UserId
 from hub.domain.mail_reports import read_report
-from hub.domain.notifications import EntryState, Lane, Notification, Step
+from hub.domain.notifications import EntryState, InboxEntry, Lane, Notification, Step
 from hub.domain.people import Person, tombstone
 from hub.service.mail_reports import Heed
 from hub.settings import Delivery, Settings
@@ -111,6 +111,22 @@ async def test_the_next_step_waits_after_a_delivery_and_ends_when_it_is_seen(sho
     async with shop.working():
         await until(lambda: shop.relay.outbox.total > 0)
         await shop.inbox.mark(ZOE, [notification.id], EntryState.SEEN)
+        await shop.is_quiet()
+    assert shop.relay.outbox.total == 1
+    assert await shop.outcomes(notification) == ["delivered", "skipped"]
+
+
+@pytest.mark.parametrize("engagement", ["seen", "read", "clicked"])
+async def test_a_ladder_ends_as_well_if_the_entry_has_left_the_inbox(shop: Shop, engagement: str) -> None:
+    notification = await shop.notifies(ladder=(Step(EMAIL), Step(EMAIL, after_s=0.5)))
+    others = [InboxEntry(NotificationId(f"other-{n}"), "t", "orders", "T", "B", unix_ms()) for n in range(50)]
+    async with shop.working():
+        await until(lambda: shop.relay.outbox.total > 0)
+        await shop.inbox.add_many([(ZOE, entry) for entry in others])
+        if engagement == "clicked":
+            assert await shop.records.note_click(ZOE, notification.id, unix_ms())
+        else:
+            await shop.inbox.mark(ZOE, [notification.id], EntryState(engagement))
         await shop.is_quiet()
     assert shop.relay.outbox.total == 1
     assert await shop.outcomes(notification) == ["delivered", "skipped"]

@@ -177,3 +177,23 @@ async def test_the_record_knows_when_an_entry_was_seen_and_read(
     record = await records.read(ADA, NotificationId("a"))
     assert record is not None
     assert (record.seen_ms, record.read_ms) == (clock.now_ms - 1, clock.now_ms)
+
+
+async def test_what_has_left_the_inbox_is_marked_in_its_record_and_never_moves_back(
+    inbox: Inbox, records: Records, topics: Topics, make_entry: MakeEntry, clock: Clock
+) -> None:
+    await inbox.add_many([(ADA, make_entry(name)) for name in "abcd"])
+    gone, published = NotificationId("a"), len(await live(topics))
+    for state in (EntryState.READ, EntryState.SEEN, EntryState.READ):
+        clock.now_ms += 1
+        assert await inbox.mark(ADA, [gone], state) == 3
+    record = await records.read(ADA, gone)
+    assert record is not None
+    assert (record.seen_ms, record.read_ms) == (None, clock.now_ms - 2)
+    assert await inbox.state_of_many([(ADA, gone)]) == [EntryState.READ]
+    assert len(await live(topics)) == published
+
+
+async def test_marking_what_never_was_there_leaves_no_record(inbox: Inbox, records: Records) -> None:
+    await inbox.mark(ADA, [NotificationId("nobody")], EntryState.READ)
+    assert await records.read(ADA, NotificationId("nobody")) is None

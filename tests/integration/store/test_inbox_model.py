@@ -43,6 +43,7 @@ class InboxMachine(StoreMachine):
         self.topics = Topics(self.server, self.scripts, self.keys, namespaces, dedupe_window_s=60)
         self.model: list[Held] = []
         self.known: set[NotificationId] = set()
+        self.left: dict[NotificationId, EntryState] = {}
         self.published: list[dict[str, object]] = []
 
     @rule(
@@ -63,8 +64,10 @@ class InboxMachine(StoreMachine):
             assert first == [Duplicate()]
             return
         self.known.add(name)
+        before = self.model
         self.model = [held for held in self.model if not self.replaced_by(entry, held)]
         self.model = [*self.model, Held(entry)][-SIZE:]
+        self.left |= {held.entry.id: held.state for held in before if held not in self.model}
         assert first == [Created(self.unread())]
         notification = msgspec.to_builtins(entry)
         self.published.append({"type": "notification", "unread": self.unread(), "notification": notification})
@@ -90,6 +93,8 @@ class InboxMachine(StoreMachine):
         def behind(held: Held) -> bool:
             return held.entry.id in ids and STATES.index(held.state) < STATES.index(state)
 
+        for name in self.left.keys() & set(ids):
+            self.left[name] = max(self.left[name], state, key=STATES.index)
         there = {held.entry.id: held for held in self.model}
         moved = [name for name in ids if name in there and behind(there[name])]
         self.model = [replace(held, state=state) if behind(held) else held for held in self.model]
@@ -142,7 +147,8 @@ class InboxMachine(StoreMachine):
     def counts_and_states_agree(self) -> None:
         assert self.runner.run(self.inbox.unread(USER)) == self.unread()
         states = self.runner.run(self.inbox.state_of_many([(USER, NotificationId(f"n{n}")) for n in range(9)]))
-        model = {held.entry.id: held.state for held in self.model}
+        gone = {name: state for name, state in self.left.items() if state is not EntryState.UNSEEN}
+        model = {**gone, **{held.entry.id: held.state for held in self.model}}
         assert states == [model.get(NotificationId(f"n{n}")) for n in range(9)]
 
     def teardown(self) -> None:
