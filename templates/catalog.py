@@ -1,7 +1,8 @@
 """The catalog: which templates there are, in which locales, and where their files lie.
 
-A folder holds `<locale>/words.toml`, `<locale>/<template>/<file>`, `layouts/` and `samples.toml`. The operator's folder
-goes before the built-in one, file by file.
+A folder holds `<locale>/words.toml`, `<locale>/<template>/<file>`, `common/<template>/<file>` for texts that take all
+their words from `words.toml`, `layouts/` and `samples.toml`. The operator's folder goes before the built-in one, file
+by file.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
     "sms": ("sms.txt",),
 }
 """The files a channel needs of a template."""
-_WITHOUT_OWN = {"push": "inbox", "sms": "inbox"}
+COMMON = "common"
+"""The folder of texts that every locale has, unless it has its own."""
+INSTEAD = {"push": "inbox", "sms": "inbox"}
 """Where a template has no file for the first, it is told in the words of the second."""
 LAST_RESORT = "en"
 """The locale that has every text and word of this version, whatever an installation's own default lacks."""
@@ -50,7 +53,7 @@ class Catalog:
         self._files = {file: None for root in self._roots for file in _files_below(root)}
         self._shipped = {template for _, template, _ in _files_below(BUILT_IN)}
         self._locales = tuple(sorted({locale for root in self._roots for locale in _locales_below(root)}))
-        self._own_locales = tuple(_locales_below(override)) if override is not None else self._locales
+        self._own_locales = tuple(_locales_below(override)) if override is not None else ()
         self.samples = self._read_samples()
         """The variables of each template, with values to try it on; any of them may be None when it is used."""
         self._words = {locale: self._read_words(locale) for locale in self.locales()}
@@ -59,12 +62,9 @@ class Catalog:
         """Return the locales that have a folder, sorted."""
         return self._locales
 
-    def asked_locales(self, template: str | None = None) -> tuple[str, ...]:
-        """Return the locales that should have a template: of the operator's own, those that the operator writes in.
-
-        Without a template: the locales that the operator writes in, all where there is no folder.
-        """
-        return self._locales if template in self._shipped else self._own_locales
+    def asked_locales(self, template: str) -> tuple[str, ...]:
+        """Return the locales that should have a template: of the operator's own, those that the operator writes in."""
+        return self._locales if template in self._shipped or not self._own_locales else self._own_locales
 
     def templates(self) -> tuple[str, ...]:
         """Return the names of all templates, sorted."""
@@ -72,10 +72,19 @@ class Catalog:
 
     def files_of(self, template: str, *, channel: str, locale: str) -> tuple[str, ...]:
         """Return the files that a channel needs of a template in a locale; none where one of them is missing."""
-        for kind in (channel, _WITHOUT_OWN.get(channel)):
-            if kind is not None and all((locale, template, file) in self._files for file in CHANNEL_FILES[kind]):
-                return CHANNEL_FILES[kind]
+        for kind in (channel, INSTEAD.get(channel)):
+            if kind is not None and not self.missing_files(template, channel=kind, locale=locale):
+                return tuple(f"{self._folder(locale, template, file)}/{file}" for file in CHANNEL_FILES[kind])
         return ()
+
+    def missing_files(self, template: str, *, channel: str, locale: str) -> tuple[str, ...]:
+        """Return those of a channel's files that a template has neither in a locale nor in common."""
+        return tuple(file for file in CHANNEL_FILES[channel] if not self._folder(locale, template, file))
+
+    def _folder(self, locale: str, template: str, file: str) -> str | None:
+        """Return where a locale's file is, None where there is none."""
+        folders = (folder for folder in (locale, COMMON) if (folder, template, file) in self._files)
+        return next((f"{folder}/{template}" for folder in folders), None)
 
     def locale_for(self, template: str, *, channel: str, wanted: str) -> str | None:
         """Return the locale whose text is nearest to `wanted`; None where even `LAST_RESORT` has none."""
@@ -171,11 +180,13 @@ def _locales_below(root: Path) -> list[str]:
 
 
 def _files_below(root: Path) -> list[tuple[str, str, str]]:
-    """Return (locale, template, file) of every template file: folders that are no locale (`layouts`) are left out."""
+    """Return (folder, template, file) of every template file, in the folders of locales and in common."""
+    folders = (*_locales_below(root), COMMON)
     return [
         (path.parts[-3], path.parts[-2], path.name)
-        for path in sorted(root.glob("*/*/*"))
-        if path.is_file() and locales.normal(path.parts[-3]) == path.parts[-3]
+        for folder in folders
+        for path in sorted(root.glob(f"{folder}/*/*"))
+        if path.is_file()
     ]
 
 

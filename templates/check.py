@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 
-from templates.catalog import CHANNEL_FILES
+from templates.catalog import CHANNEL_FILES, INSTEAD
 from templates.findings import Finding, finding_of
 from templates.page_checks import wrong_pages
 from templates.renderer import Renderer
@@ -93,15 +94,16 @@ def _findings(renderer: Renderer, sms_segments: int) -> Iterator[Finding]:
         if template not in catalog.samples:
             yield Finding(template, "there is no sample for it; add a table of its name to samples.toml")
             continue
-        for channel, files in CHANNEL_FILES.items():
-            for locale in catalog.asked_locales(template):
-                names = catalog.files_of(template, channel=channel, locale=locale)
-                if not names:
-                    yield Finding(f"{locale}/{template}", f"{' and '.join(files)} must be there for {channel}")
-                    continue
-                for name in names:
-                    yield from _read(renderer, template, channel=channel, file=f"{locale}/{template}/{name}")
-                yield from _try(renderer, template, channel=channel, locale=locale, sms_segments=sms_segments)
+        for channel, locale in product(CHANNEL_FILES, catalog.asked_locales(template)):
+            missing = catalog.missing_files(template, channel=INSTEAD.get(channel, channel), locale=locale)
+            files = catalog.files_of(template, channel=channel, locale=locale)
+            if missing and not files:
+                problem = f"{' and '.join(missing)} must be there, or people read this in another language"
+                yield Finding(f"{locale}/{template}", problem)
+                continue
+            for file in files:
+                yield from _read(renderer, template, channel=channel, file=file)
+            yield from _try(renderer, template, channel=channel, locale=locale, sms_segments=sms_segments)
 
 
 def _read(renderer: Renderer, template: str, *, channel: str, file: str) -> Iterator[Finding]:

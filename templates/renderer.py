@@ -128,7 +128,7 @@ class Renderer:
             problem = f"no {channel} text in any of {', '.join(self.catalog.locales())}"
             raise TemplateError(template, problem)
         names = self.catalog.files_of(template, channel=channel, locale=locale)
-        files = tuple(self._load(f"{locale}/{template}/{name}") for name in names)
+        files = tuple(self._load(name) for name in names)
         return _Text(
             files,
             locale=locale,

@@ -89,8 +89,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     shutil.copytree(BUILT_IN / "layouts", shipped / "layouts")
     shutil.copy(BUILT_IN / "samples.toml", shipped)
     shutil.copytree(BUILT_IN / "pages", shipped / "pages")
+    shutil.copytree(BUILT_IN / "common" / "message", shipped / "common" / "message")
     for locale in LOCALES:
-        shutil.copytree(BUILT_IN / locale / "message", shipped / locale / "message")
+        (shipped / locale).mkdir()
         shutil.copy(BUILT_IN / locale / "words.toml", shipped / locale)
     for name, text in mistakes.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
