@@ -62,9 +62,11 @@ def open_page(browser: Browser, demo: Demo, complaints: list[str]) -> Iterator[O
     """Opens pages, each in a browser context of its own. Fails the test where one complained on its console."""
     contexts: list[BrowserContext] = []
 
-    def open_one(path: str, *, base: str = demo.url, phone: bool = False, scheme: Scheme = "light") -> Page:
+    def open_one(
+        path: str, *, base: str = demo.url, phone: bool = False, scheme: Scheme = "light", locale: str = "en-US"
+    ) -> Page:
         size = PHONE if phone else DESKTOP
-        context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+        context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", locale=locale)
         contexts.append(context)
         context.set_default_timeout(15_000)
         page = context.new_page()

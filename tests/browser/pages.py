@@ -12,8 +12,10 @@ RUN_AXE = """async () => (await axe.run(document, {resultTypes: ["violations"], 
 
 
 class OpenPage(Protocol):
-    """Opens the page at a path; `base` leads there by another way than directly."""
+    """Opens the page at a path; `base` leads there by another way than directly, `locale` is the browser's."""
 
-    def __call__(self, path: str, *, base: str = ..., phone: bool = ..., scheme: Scheme = ...) -> Page:
+    def __call__(
+        self, path: str, *, base: str = ..., phone: bool = ..., scheme: Scheme = ..., locale: str = ...
+    ) -> Page:
         """Return the page in a browser context of its own."""
         ...

@@ -9,25 +9,26 @@ from tests.browser.demo import Demo
 from tests.browser.hub_client import Hub
 from tests.browser.pages import RUN_AXE, OpenPage, Scheme
 
-PAGES = ["/", "/?as=clara", "/?as=mei", "/publish", "/outbox", "/ops", "/ops#demo"]
+PAGES = ["/", "/?as=clara", "/?as=mei", "/?as=layla", "/publish", "/outbox", "/ops", "/ops#demo"]
 LOOKS: list[tuple[bool, Scheme]] = [(False, "light"), (True, "light"), (True, "dark")]
 MAIL_TIMEOUT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
 def busy_inbox(demo: Demo) -> None:
-    """Clara has orders of every mood and a long list of notifications; mei has nothing."""
+    """Clara and Layla have orders of every mood and a long list of notifications; mei has nothing."""
     hub = Hub(demo.port)
     hub.empty_inbox("mei")
     amount = {"amount_minor": 6400, "currency": "EUR"}
-    orders = [hub.place_order("clara") for _ in range(4)]
+    orders = [hub.place_order("clara") for _ in range(4)] + [hub.place_order("layla") for _ in range(3)]
     for order in orders:
         parcel = {"shipment_id": f"S-{order}", "order_id": order}
         hub.publish("order.confirmed", order_id=order)
         hub.publish("payment.captured", order_id=order, payment_id=f"P-{order}", amount=amount)
         hub.publish("shipment.created", **parcel)
         hub.publish("shipment.delayed", **parcel, new_eta="2032-05-01T10:00:00Z", reason="Snow " * 20)
-    hub.publish("shipment.delivered", shipment_id=f"S-{orders[0]}", order_id=orders[0])
+    for order in (orders[0], orders[-1]):
+        hub.publish("shipment.delivered", shipment_id=f"S-{order}", order_id=order)
 
 
 def settled(open_page: OpenPage, path: str, *, phone: bool, scheme: Scheme) -> Page:
@@ -36,7 +37,7 @@ def settled(open_page: OpenPage, path: str, *, phone: bool, scheme: Scheme) -> P
     if "as=" in path:
         expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
         expect(page.locator("#inbox-note")).to_be_hidden()
-    if "as=clara" in path:
+    if "as=clara" in path or "as=layla" in path:
         expect(page.locator(".order-items").first).to_be_visible()
     if path == "/ops#demo":
         page.get_by_role("button", name="use its key").click()

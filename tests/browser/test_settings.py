@@ -1,6 +1,7 @@
 """A shopper's settings: what may reach them and when, and their devices."""
 
 import json
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
@@ -208,6 +209,20 @@ def test_the_settings_speak_the_shoppers_language(open_page: OpenPage) -> None:
     page = settings(open_page, user="clara")
     expect(page.get_by_role("heading", name="Einstellungen")).to_be_visible()
     expect(switch(page, "Zahlungen per E-Mail")).to_be_checked()
+
+
+def test_the_settings_of_an_arabic_reader_run_from_right_to_left(open_page: OpenPage, shots: Path) -> None:
+    page = settings(open_page, user="layla", phone=True)
+    box = switch(page, "المدفوعات عبر رسالة نصية")
+    expect(box).to_be_checked()
+    knob = "each => Number.parseFloat(getComputedStyle(each, '::before').right)"
+    assert box.evaluate(knob) > 10  # Where it is on, the knob is at the end: on the left.
+    box.uncheck()
+    expect(page.locator(".settings-status")).to_have_text("تم الحفظ")
+    assert box.evaluate(knob) < 10
+    box.check()
+    page.screenshot(path=shots / "settings-layla-phone-light.png")
+    assert page.locator("#settings").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
 
 
 @pytest.mark.parametrize(("phone", "scheme"), [(False, "light"), (False, "dark"), (True, "light"), (True, "dark")])

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.hub_client import Hub
@@ -122,6 +123,46 @@ def test_the_page_speaks_the_shoppers_language(open_page: OpenPage, hub: Hub) ->
     expect(german.locator("html")).to_have_attribute("lang", "de")
     brazilian = shopper(open_page, hub, "ana")
     expect(brazilian.get_by_role("heading", name="Notificações")).to_be_visible()
+
+
+def test_the_page_of_an_arabic_reader_runs_from_right_to_left(open_page: OpenPage, hub: Hub) -> None:
+    page = shopper(open_page, hub, "layla")
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    order = hub.place_order("layla")
+    hub.publish("shipment.created", shipment_id=f"S-{order}", order_id=order)
+    expect(page.get_by_role("heading", name="الإشعارات")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"الطلب \u2068{order}\u2069")).to_be_visible()
+    expect(page.locator(".entry .entry-title").last).to_contain_text("شكرًا على طلبك")
+    assert left_of(page, "#bell") < left_of(page, "#person-name")
+    assert left_of(page, ".entry-archive") < left_of(page, ".entry-icon")
+    # The names of goods are English: they begin where everything begins all the same.
+    expect(page.locator(".order-items")).to_contain_text("Porch lamp")
+    assert left_of(page, ".order-total") < left_of(page, ".order-items bdi")
+    assert left_of(page, ".stop:last-child") < left_of(page, ".stop:first-child")
+
+
+def left_of(page: Page, selector: str) -> float:
+    box = page.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["x"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "lang", "words"),
+    [("ar-EG", "ar", "من يسكن هنا؟"), ("pt-PT", "pt-BR", "Quem mora aqui?"), ("fr", "en", "Who lives here?")],
+)
+def test_before_anybody_has_rung_the_page_speaks_the_browsers_language(
+    open_page: OpenPage, *, locale: str, lang: str, words: str
+) -> None:
+    page = open_page("/", locale=locale)
+    expect(page.get_by_role("heading", level=1)).to_have_text(words)
+    expect(page.locator("html")).to_have_attribute("lang", lang)
+    page.get_by_role("button", name="Clara Vogel").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="Abmelden").click()
+    expect(page.locator("html")).to_have_attribute("lang", lang)
+    expect(page.get_by_role("button", name="ليلى منصور")).to_contain_text("العربية")
 
 
 def test_a_price_drop_and_a_sale_reach_everybody(open_page: OpenPage, hub: Hub) -> None:

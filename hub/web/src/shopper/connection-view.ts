@@ -1,6 +1,6 @@
 /** The line that says how the connection is doing, with the countdown to the next try. */
 
-import { byId } from "../shared/dom";
+import { byId, tell } from "../shared/dom";
 import type { Condition, Return } from "./live";
 import type { Words } from "./words";
 
@@ -29,7 +29,7 @@ export class ConnectionView {
     clearInterval(this.ticking);
     this.countdown.textContent = "";
     this.pill.dataset["is"] = condition.is;
-    this.say(this.describe(condition));
+    tell(this.text, this.describe(condition));
     this.retry.hidden = condition.is === "connected" || condition.is === "connecting";
     if (condition.is === "offline" && condition.retryAtMs !== null) this.countDown(condition.retryAtMs);
   }
@@ -59,11 +59,6 @@ export class ConnectionView {
       case "closed":
         return this.words.signedOutByHub;
     }
-  }
-
-  /** The text is read out when it changes; writing the same one again would repeat it. */
-  private say(text: string): void {
-    if (this.text.textContent !== text) this.text.textContent = text;
   }
 
   /** The seconds are not read out: they would never stop. */

@@ -5,6 +5,8 @@ import { type Reader, clock } from "../shared/format";
 import type { Device, Settings } from "./settings";
 import type { SettingsWords } from "./words/settings";
 
+const PLATFORMS: Readonly<Record<string, string>> = { android: "Android", ios: "iOS", web: "Web" };
+
 export class DevicesView {
   /** The part of the page, to be put where it belongs. */
   readonly part: HTMLElement;
@@ -32,12 +34,12 @@ export class DevicesView {
 
   private item({ id, app, platform, seen_ms }: Device): HTMLElement {
     const { words } = this;
-    const name = app === "" ? platform : app;
-    const when = words.seen(clock(this.reader, seen_ms, Date.now()));
+    const name = app === "" ? (PLATFORMS[platform] ?? platform) : app;
+    const seen = words.seen(PLATFORMS[platform] ?? platform, clock(this.reader, seen_ms, Date.now()));
     return el(
       "li",
       { class: "device", "data-device": name },
-      el("span", { class: "device-text" }, el("strong", {}, name), el("span", { class: "hint" }, `${platform}, ${when}`)),
+      el("span", { class: "device-text" }, el("bdi", {}, name), el("span", { class: "hint" }, seen)),
       el(
         "button",
         { type: "button", class: "quiet", "aria-label": words.removeDevice(name), click: () => void this.remove(id) },

@@ -14,13 +14,16 @@ const ETA_NEWS: ReadonlySet<string> = new Set(["shipment.created", "shipment.del
 export class OrdersView {
   private readonly list = byId("orders-list");
   private readonly empty = byId("orders-empty");
+  private readonly listing: Intl.ListFormat;
   private readonly cards = new Map<string, HTMLElement>();
 
   constructor(
     private readonly orders: Orders,
     private readonly words: Words,
     private readonly reader: Reader,
-  ) {}
+  ) {
+    this.listing = new Intl.ListFormat(reader.locale, { type: "unit" });
+  }
 
   /** Bring the page in line. `moved` is the order that has just taken a step. */
   show(moved: string | null = null): void {
@@ -63,7 +66,7 @@ export class OrdersView {
     set(card, ".order-now", this.words.happening[now.type] ?? now.type);
     set(card, ".order-step", this.words.step(stage, STAGES.length));
     set(card, ".order-total", order.total === null ? "" : money(this.reader.locale, order.total));
-    set(card, ".order-items", order.items.join(", "));
+    set(card, ".order-items bdi", this.listing.format(order.items));
     const expected = expectedMs(order);
     set(card, ".order-eta", expected === null ? "" : this.words.expected(this.time(expected)));
     card.querySelectorAll(".stop").forEach((stop, index) => {
@@ -93,7 +96,7 @@ export class OrdersView {
         el("h3", { id: heading, class: "order-id" }, this.words.order(id)),
         el("span", { class: "order-total" }),
       ),
-      el("p", { class: "order-items" }),
+      el("p", { class: "order-items" }, el("bdi")),
       el("p", { class: "order-status" }, el("strong", { class: "order-now" }), el("span", { class: "order-step" })),
       el("ol", { class: "way" }, ...stops),
       el("p", { class: "order-eta" }),
@@ -117,7 +120,8 @@ export class OrdersView {
     const at = new Date(update.timeMs).toISOString();
     const tellsEta = update.etaMs !== null && ETA_NEWS.has(update.type);
     const eta = tellsEta ? this.words.expected(this.time(update.etaMs)) : null;
-    const detail = [update.reason, eta].filter((text) => text !== null).join(" · ");
+    const parts = [update.reason, eta].filter((text) => text !== null).map((text) => el("bdi", {}, text));
+    const detail = parts.flatMap((part, index) => (index === 0 ? [part] : [" · ", part]));
     return el(
       "li",
       { class: "update", "data-mood": moodOf(update.type), "data-type": update.type },
@@ -126,7 +130,7 @@ export class OrdersView {
         "span",
         { class: "update-text" },
         this.words.happening[update.type] ?? update.type,
-        detail === "" ? null : el("span", { class: "update-detail" }, detail),
+        detail.length === 0 ? null : el("span", { class: "update-detail" }, ...detail),
       ),
     );
   }

@@ -3,16 +3,18 @@
 import { NoDemo, PEOPLE, type Person, personToken } from "../shared/demo";
 import { byId, el, icon } from "../shared/dom";
 import { Visit } from "./visit";
-import { type Words, wordsFor } from "./words";
+import { type Words, formatsFor, wordsFor } from "./words";
 
 const KEY = "doorbell.person";
-const LANGUAGES = new Intl.DisplayNames("en", { type: "language" });
 
 const panel = byId("panel");
 const home = byId("home");
+/** The words of who sits before this browser, until somebody has signed in. */
+const ours = wordsFor(...navigator.languages);
 let visit: Visit | null = null;
 
 function start(): void {
+  translate(ours);
   byId("people").append(...PEOPLE.map(bellOf));
   byId("sign-out").addEventListener("click", signOut);
   const wanted = new URLSearchParams(location.search).get("as") ?? sessionStorage.getItem(KEY);
@@ -31,12 +33,17 @@ function bellOf(person: Person): HTMLElement {
       el(
         "span",
         { class: "push-card" },
-        el("span", { class: "push-name" }, person.name),
-        el("span", { class: "push-language" }, LANGUAGES.of(person.locale) ?? person.locale),
+        el("bdi", { class: "push-name" }, person.name),
+        el("bdi", { class: "push-language", lang: person.locale }, languageName(person.locale)),
       ),
       el("span", { class: "knob" }, icon("bell")),
     ),
   );
+}
+
+/** As its speakers call it. */
+function languageName(locale: string): string {
+  return new Intl.DisplayNames(locale, { type: "language" }).of(locale) ?? locale;
 }
 
 async function signIn(person: Person): Promise<void> {
@@ -50,16 +57,14 @@ async function signIn(person: Person): Promise<void> {
   }
   sessionStorage.setItem(KEY, person.id);
   const words = wordsFor(person.locale);
-  translate(words, person.locale);
+  translate(words);
   show("home");
   visit?.close();
-  visit = new Visit(person, words);
+  visit = new Visit({ ...person, locale: formatsFor(words, person.locale) }, words);
 }
 
 function explain(problem: unknown): string {
-  return problem instanceof NoDemo
-    ? "This hub runs without its demonstration, so nobody can sign in here. Start it with `doorbell demo`."
-    : "The hub does not answer. Is it running? Ring again in a moment.";
+  return problem instanceof NoDemo ? ours.noDemo : ours.hubAway;
 }
 
 function signOut(): void {
@@ -67,7 +72,7 @@ function signOut(): void {
   visit = null;
   sessionStorage.removeItem(KEY);
   history.replaceState(null, "", location.pathname);
-  translate(wordsFor("en"), "en");
+  translate(ours);
   show("panel");
   byId("panel-title").focus();
 }
@@ -78,9 +83,11 @@ function show(which: "panel" | "home"): void {
   document.body.dataset["view"] = which;
 }
 
-/** Elements with `data-word` say that word in the person's language. */
-function translate(words: Words, locale: string): void {
-  document.documentElement.lang = locale;
+/** Elements with `data-word` say that word in the person's language, and the page turns to its direction. */
+function translate(words: Words): void {
+  document.documentElement.lang = words.lang;
+  document.documentElement.dir = words.dir;
+  byId("pages").setAttribute("aria-label", words.pages);
   for (const element of document.querySelectorAll<HTMLElement>("[data-word]")) {
     const word = words[element.dataset["word"] as keyof Words];
     if (typeof word === "string") element.textContent = word;

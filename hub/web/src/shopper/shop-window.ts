@@ -57,7 +57,7 @@ export class ShopWindow {
     const row = el(
       "li",
       { class: "price", "data-product": id, "data-way": fell ? "down" : "up" },
-      el("span", { class: "price-name" }, name ?? id),
+      el("span", { class: "price-name" }, el("bdi", {}, name ?? id)),
       el("strong", { class: "price-now" }, money(this.reader.locale, now)),
       el("span", { class: "price-was" }, this.words.was(money(this.reader.locale, old))),
     );

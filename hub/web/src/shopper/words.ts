@@ -1,5 +1,6 @@
 /** The words of the shopper's page in each language. Texts of notifications come from the hub, already in theirs. */
 
+import { ar } from "./words/ar";
 import { de } from "./words/de";
 import { en } from "./words/en";
 import { ptBR } from "./words/pt-br";
@@ -26,11 +27,20 @@ export type Happening =
   | "shipment.returned";
 
 export interface Words {
+  /** The language's tag and direction, as HTML has them. */
+  readonly lang: string;
+  readonly dir: "ltr" | "rtl";
+  /** The name of the list of pages. */
+  readonly pages: string;
   readonly shopper: string;
   readonly publish: string;
   readonly outbox: string;
   readonly operator: string;
   readonly skip: string;
+  readonly panel: string;
+  readonly panelLead: string;
+  readonly noDemo: string;
+  readonly hubAway: string;
   readonly signOut: string;
   readonly openSettings: string;
   readonly connecting: string;
@@ -73,10 +83,19 @@ export interface Words {
   readonly happening: Readonly<Record<Happening, string>>;
 }
 
-const BY_LANGUAGE: Readonly<Record<string, Words>> = { en, de, pt: ptBR };
+const BY_LANGUAGE: Readonly<Record<string, Words>> = { ar, de, en, pt: ptBR };
 
-/** The words for a locale such as `pt-BR`; English where we do not speak its language. */
-export function wordsFor(locale: string): Words {
-  const [language = "en"] = locale.split("-");
-  return BY_LANGUAGE[language] ?? en;
+/** The words for the first of these locales whose language the page speaks, such as `pt-BR`; English for none. */
+export function wordsFor(...locales: readonly string[]): Words {
+  const spoken = locales.map((locale) => BY_LANGUAGE[languageOf(locale)]).find((words) => words !== undefined);
+  return spoken ?? en;
+}
+
+/** Whose dates and amounts stand among these words: the person's where the language is theirs, else those of the words. */
+export function formatsFor(words: Words, locale: string): string {
+  return languageOf(locale) === languageOf(words.lang) ? locale : words.lang;
+}
+
+function languageOf(locale: string): string {
+  return locale.split("-", 1)[0] ?? "";
 }

@@ -1,11 +1,18 @@
 import type { Words } from "../words";
 
 export const de: Words = {
+  lang: "de",
+  dir: "ltr",
+  pages: "Seiten",
   shopper: "Einkauf",
   publish: "Senden",
   outbox: "Post",
   operator: "Betrieb",
   skip: "Zu den Mitteilungen springen",
+  panel: "Wer wohnt hier?",
+  panelLead: "Klingeln Sie, um sich als diese Person anzumelden, in ihrer Sprache.",
+  noDemo: "Dieser Server läuft ohne die Demonstration, daher kann sich hier niemand anmelden. `doorbell demo` startet sie.",
+  hubAway: "Der Server antwortet nicht. Läuft er? Klingeln Sie gleich noch einmal.",
   signOut: "Abmelden",
   openSettings: "Einstellungen",
   connecting: "Verbinde …",
@@ -51,7 +58,7 @@ export const de: Words = {
   settings: {
     title: "Einstellungen",
     close: "Einstellungen schließen",
-    loading: "Ihre Einstellungen werden geladen…",
+    loading: "Ihre Einstellungen werden geladen …",
     failed: "Ihre Einstellungen konnten nicht geladen werden. Schließen Sie sie und versuchen Sie es noch einmal.",
     saved: "Gespeichert",
     notSaved: "Das konnte nicht gespeichert werden. Versuchen Sie es gleich noch einmal.",
@@ -77,7 +84,7 @@ export const de: Words = {
     day: (count) => (count === 1 ? "1 Tag" : `${count} Tage`),
     devices: "Geräte",
     noDevices: "Keines Ihrer Geräte erhält Push-Mitteilungen.",
-    seen: (when) => `zuletzt gesehen ${when}`,
+    seen: (platform, when) => `${platform}, zuletzt gesehen ${when}`,
     remove: "Entfernen",
     removeDevice: (name) => `${name} entfernen`,
   },

@@ -1,11 +1,18 @@
 import type { Words } from "../words";
 
 export const en: Words = {
+  lang: "en",
+  dir: "ltr",
+  pages: "Pages",
   shopper: "Shopper",
   publish: "Publish",
   outbox: "Outbox",
   operator: "Operator",
   skip: "Skip to your notifications",
+  panel: "Who lives here?",
+  panelLead: "Ring a bell to sign in as that person, in their language.",
+  noDemo: "This hub runs without its demonstration, so nobody can sign in here. Start it with `doorbell demo`.",
+  hubAway: "The hub does not answer. Is it running? Ring again in a moment.",
   signOut: "Sign out",
   openSettings: "Settings",
   connecting: "Connecting…",
@@ -74,7 +81,7 @@ export const en: Words = {
     day: (count) => (count === 1 ? "1 day" : `${count} days`),
     devices: "Devices",
     noDevices: "No device of yours gets pushes.",
-    seen: (when) => `last seen ${when}`,
+    seen: (platform, when) => `${platform}, last seen ${when}`,
     remove: "Remove",
     removeDevice: (name) => `Remove ${name}`,
   },

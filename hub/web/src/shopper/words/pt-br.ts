@@ -1,11 +1,18 @@
 import type { Words } from "../words";
 
 export const ptBR: Words = {
+  lang: "pt-BR",
+  dir: "ltr",
+  pages: "Páginas",
   shopper: "Cliente",
   publish: "Publicar",
   outbox: "Saída",
   operator: "Operação",
   skip: "Ir para as notificações",
+  panel: "Quem mora aqui?",
+  panelLead: "Toque uma campainha para entrar como essa pessoa, no idioma dela.",
+  noDemo: "Este servidor está sem a demonstração, então ninguém pode entrar aqui. Inicie com `doorbell demo`.",
+  hubAway: "O servidor não responde. Ele está no ar? Toque de novo em instantes.",
   signOut: "Sair",
   openSettings: "Configurações",
   connecting: "Conectando…",
@@ -77,7 +84,7 @@ export const ptBR: Words = {
     day: (count) => (count === 1 ? "1 dia" : `${count} dias`),
     devices: "Aparelhos",
     noDevices: "Nenhum aparelho seu recebe push.",
-    seen: (when) => `visto por último ${when}`,
+    seen: (platform, when) => `${platform}, visto por último ${when}`,
     remove: "Remover",
     removeDevice: (name) => `Remover ${name}`,
   },

@@ -29,7 +29,7 @@ export interface SettingsWords {
   readonly day: (count: number) => string;
   readonly devices: string;
   readonly noDevices: string;
-  readonly seen: (when: string) => string;
+  readonly seen: (platform: string, when: string) => string;
   readonly remove: string;
   readonly removeDevice: (name: string) => string;
 }
