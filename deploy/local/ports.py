@@ -1,23 +1,16 @@
 """Free ports on loopback.
 
-A port that was chosen is free until its service listens, and again while the service is down. So that no other process
-chooses it meanwhile, a choice is a lock on the byte of its number in a file of this user; it ends with the process.
+A port that was chosen is free until its service listens, and again while the service is down. So that nobody else
+chooses it meanwhile, a process marks its choice for the whole machine, by a socket's name that is gone when it ends.
 """
 
-import fcntl
-import functools
-import os
 import random
 import socket
-import tempfile
-from pathlib import Path
 
 # Below the range that the kernel hands out to outgoing connections (32768 and up), so that a client socket of a load
 # test cannot take the port between the choice and the start of the service.
 _FIRST, _LAST = 20_000, 32_000
 _ATTEMPTS = 100
-_chosen: set[int] = set()
-"""By this process, for which its own locks are no obstacle."""
 
 
 def is_free(port: int) -> bool:
@@ -39,23 +32,18 @@ def free_port(*, and_beyond: int = 0) -> int:
     """
     for _ in range(_ATTEMPTS):
         port = random.randint(_FIRST, _LAST - and_beyond)
-        if all(is_free(each) and _choose(each) for each in {port, port + and_beyond}):
+        if all(is_free(each) and _mark(each) for each in {port, port + and_beyond}):
             return port
     raise OSError(f"no free port between {_FIRST} and {_LAST} on 127.0.0.1")
 
 
-def _choose(port: int) -> bool:
-    if port in _chosen:
-        return False
+def _mark(port: int) -> bool:
+    """Take the port's name in the abstract namespace (unix(7)), which needs no file; say whether it was free."""
+    mark = socket.socket(socket.AF_UNIX)
     try:
-        fcntl.lockf(_choices(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        mark.bind(f"\0doorbell port {port}")
     except OSError:
+        mark.close()
         return False
-    _chosen.add(port)
+    mark.detach()  # It stays open.
     return True
-
-
-@functools.cache
-def _choices() -> int:
-    """Return the descriptor of the file; closing any other descriptor of it would end the locks."""
-    return os.open(Path(tempfile.gettempdir()) / f"doorbell-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
