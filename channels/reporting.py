@@ -8,16 +8,16 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from os import getpid
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
 from channels.channel import DeliveryChannel
 from channels.mishaps import Mishaps
-from channels.providers import Health
+from channels.providers import Health, Providers
 from hub.domain.channels import Channel
-from hub.domain.errors import StoreUnavailable
-from hub.observe import STORE_ERRORS
+from hub.domain.errors import ConfigurationError, Mistake, StoreUnavailable
+from hub.observe import STORE_ERRORS, logger
 from hub.store.delivery_workers import BEAT_S, DeliveryWorkerFacts, ProviderFacts, ProviderState
 
 
@@ -33,17 +33,9 @@ class Register(Protocol):
         ...
 
 
-class _Well(Protocol):
-    @property
-    def health(self) -> tuple[Health, ...]: ...
-
-
-@runtime_checkable
-class _WithProviders(Protocol):
-    """A channel of ours: its providers say how they are. One of an installation's own need not have any."""
-
-    @property
-    def providers(self) -> _Well: ...
+_log = logger(__name__)
+_ADVICE = "make them a channels.providers.Providers, or call them otherwise"
+_ByChannel = Mapping[Channel, Providers[Any]]
 
 
 @asynccontextmanager
@@ -59,23 +51,31 @@ async def reporting(
 ) -> AsyncIterator[None]:
     """Report meanwhile, every `every_s`, and at the end that the worker is gone. `clock` gives Unix ms.
 
-    Redis being away is no trouble of a worker's: the next report comes through.
+    Redis being away is no trouble of a worker's, nor is a report that fails: the next one comes through.
+    Raises ConfigurationError where a channel has `providers` that cannot be told about.
     """
+    providers = _providers_of(channels)
     first = DeliveryWorkerFacts(uid=uid, name=f"{socket.gethostname()}:{getpid()}", version=version, started_ms=clock())
+
+    async def report() -> None:
+        facts = replace(
+            first,
+            at_ms=clock(),
+            channels=tuple(sorted(channels)),
+            providers=tuple(_facts(providers)),
+            mishaps=mishaps.latest,
+        )
+        try:
+            await register.beat(facts)
+        except StoreUnavailable:
+            STORE_ERRORS.labels("delivery worker beat").inc()
 
     async def go_on() -> None:
         while True:
-            facts = replace(
-                first,
-                at_ms=clock(),
-                channels=tuple(sorted(channels)),
-                providers=tuple(_providers(channels)),
-                mishaps=mishaps.latest,
-            )
             try:
-                await register.beat(facts)
-            except StoreUnavailable:
-                STORE_ERRORS.labels("delivery worker beat").inc()
+                await report()
+            except Exception:  # noqa: BLE001 - an operator's view must not stop the delivery that it is about
+                _log.exception("report_failed")
             await asyncio.sleep(every_s)
 
     task = asyncio.create_task(go_on(), name="reporting")
@@ -89,9 +89,31 @@ async def reporting(
             await register.leave(uid)
 
 
-def _providers(channels: Mapping[Channel, DeliveryChannel]) -> Iterator[ProviderFacts]:
-    for name, channel in sorted(channels.items()):
-        for health in channel.providers.health if isinstance(channel, _WithProviders) else ():
+def _providers_of(channels: Mapping[Channel, DeliveryChannel]) -> _ByChannel:
+    """Return the providers of the channels that have any: ours have, one of an installation's own need not.
+
+    Raises ConfigurationError where what a channel calls its `providers` is something else.
+    """
+    found = {name: channel.providers for name, channel in sorted(channels.items()) if hasattr(channel, "providers")}
+    mistakes = [
+        Mistake(
+            "settings", f"channels.{name}", "a table", f"its channel's `providers` are {_kind(providers)}: {_ADVICE}"
+        )
+        for name, providers in found.items()
+        if not isinstance(providers, Providers)
+    ]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return found
+
+
+def _kind(value: object) -> str:
+    return f"of the type {type(value).__qualname__}"
+
+
+def _facts(providers: _ByChannel) -> Iterator[ProviderFacts]:
+    for name, own in providers.items():
+        for health in own.health:
             yield ProviderFacts(
                 channel=name,
                 name=health.name,
