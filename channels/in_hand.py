@@ -12,8 +12,8 @@ from channels.channel import DeliveryChannel
 from channels.digest import Contents
 from channels.ladder import Facts, in_order
 from channels.ports import People, PreferenceBook, RecordBook, SuppressionList
+from channels.rulings import Case, Rulings
 from channels.standing import Standings
-from channels.verdicts import Case, Verdicts
 from hub.domain.answers import stop_of, told
 from hub.domain.channels import INBOX, Channel
 from hub.domain.decisions import Aggregate, AggregateKind
@@ -63,7 +63,7 @@ class Briefing:
         standings: Standings,
         people: People,
         preferences: PreferenceBook,
-        verdicts: Verdicts,
+        rulings: Rulings,
         records: RecordBook,
         suppressions: SuppressionList,
         clock: Callable[[], int],
@@ -74,7 +74,7 @@ class Briefing:
         self._standings = standings
         self._people = people
         self._preferences = preferences
-        self._verdicts = verdicts
+        self._rulings = rulings
         self._records = records
         self._suppressions = suppressions
         self._clock = clock
@@ -124,7 +124,7 @@ class Briefing:
 
     async def _ruled(self, hands: Sequence[InHand], wishes: Sequence[Preferences]) -> list[InHand]:
         cases = [Case(hand.claimed.job, hand.facts, hand.person, own) for hand, own in zip(hands, wishes, strict=True)]
-        rulings = await self._verdicts.on(cases)
+        rulings = await self._rulings.on(cases)
         return [
             hand if ruling is None else replace(hand, facts=replace(hand.facts, ruling=ruling))
             for hand, ruling in zip(hands, rulings, strict=True)

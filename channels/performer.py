@@ -45,7 +45,7 @@ from hub.domain.rulings import Allow, Drop, Hold
 from hub.observe import DELIVERIES, DELIVERY_SECONDS, logger
 from hub.store.digests import Gathering
 from hub.store.jobs import Claimed, Note
-from hub.store.records import Attempt, Ruling
+from hub.store.records import Attempt, RecordedRuling
 
 _log = logger(__name__)
 _DETAIL_MAX = 200
@@ -247,12 +247,12 @@ def _later(hand: InHand, now_ms: int) -> InHand:
     return replace(hand, facts=replace(hand.facts, now_ms=now_ms))
 
 
-def _ruling(hand: InHand) -> Ruling | None:
+def _ruling(hand: InHand) -> RecordedRuling | None:
     """Return the ruling on a job for its notification's record."""
     ruling, job = hand.facts.ruling, hand.claimed.job
     if ruling is None:
         return None
-    return Ruling(
+    return RecordedRuling(
         at_ms=hand.facts.now_ms,
         step=job.step,
         number=hand.claimed.claims,

@@ -12,7 +12,7 @@ from hub.domain.rulings import Allowance
 from hub.service.notifications import Sending
 from hub.store.jobs import Claimed, Note
 from hub.store.preferences import Versioned
-from hub.store.records import Attempt, Record, Ruling
+from hub.store.records import Attempt, Record, RecordedRuling
 from hub.store.suppressions import Suppression
 
 
@@ -43,13 +43,13 @@ class JobQueue(Protocol):
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
-        ruling: Ruling | None = None,
+        ruling: RecordedRuling | None = None,
         notes: Sequence[Note] = (),
     ) -> bool:
         """Take a job out for good, schedule those that follow and note what became of it, and of others."""
         ...
 
-    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
+    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: RecordedRuling) -> bool:
         """Give a job back until a time as if it had not been claimed, and note why."""
         ...
 

@@ -64,7 +64,7 @@ class Outcome(StrEnum):
     NOT_ASKED = "not asked"
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True):
     """What one provider made of the message, and its words."""
 
     provider: str
@@ -79,7 +79,7 @@ class Trial(Generic[_M]):
         self._message = message
         self._openings = openings
 
-    async def run(self, *, every: bool) -> AsyncIterator[Verdict]:
+    async def run(self, *, every: bool) -> AsyncIterator[Finding]:
         """Ask one provider after the other until it is not sure that nobody has taken it; with `every`, all of them.
 
         Raises ConfigurationError where a provider's settings will not do.
@@ -87,12 +87,12 @@ class Trial(Generic[_M]):
         settled = ""
         for name, opening in self._openings:
             if settled and not every:
-                yield Verdict(name, Outcome.NOT_ASKED, settled)
+                yield Finding(name, Outcome.NOT_ASKED, settled)
                 continue
             outcome, words = await self._ask(opening)
             if outcome is not Outcome.REFUSED:
                 settled = f"{name} has settled it"
-            yield Verdict(name, outcome, words)
+            yield Finding(name, outcome, words)
 
     async def _ask(self, opening: Callable[[], _Opening[_M]]) -> tuple[Outcome, str]:
         async with opening() as provider:

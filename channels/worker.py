@@ -23,9 +23,9 @@ from channels.ports import (
     SuppressionList,
 )
 from channels.registry import Tools
+from channels.rulings import Rulings
 from channels.runner import Runner
 from channels.standing import Standings
-from channels.verdicts import Verdicts
 from hub.domain.channels import Channel
 from hub.domain.house_rules import HouseRules
 from hub.settings import Delivery
@@ -67,7 +67,7 @@ def delivery_runner(
         standings=standings,
         people=people,
         preferences=preferences,
-        verdicts=Verdicts(house, allowances),
+        rulings=Rulings(house, allowances),
         records=records,
         suppressions=suppressions,
         clock=clock,

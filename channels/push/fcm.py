@@ -20,7 +20,7 @@ from channels.channel import Committing
 from channels.push.credentials import Bearer, fixed, from_file
 from channels.push.http import HttpClient
 from channels.push.message import PushMessage
-from channels.push.replies import Reply, Verdict, reply_of
+from channels.push.replies import Fate, Reply, reply_of
 from hub.domain.devices import Device, DeviceId, Kind
 from hub.domain.errors import PermanentDeliveryError, TransientDeliveryError, UnknownDeliveryError
 from hub.domain.ids import UserId
@@ -62,33 +62,33 @@ class Fcm:
         try:
             batch = await messaging.send_each_async([message], app=self._app)
         except exceptions.UnknownError as error:
-            return Reply(Verdict.UNKNOWN, f"no answer that makes sense: {error.cause!r}")
+            return Reply(Fate.UNKNOWN, f"no answer that makes sense: {error.cause!r}")
         except ValueError as error:
-            return Reply(Verdict.REFUSED, f"the SDK refuses it: {error}")
+            return Reply(Fate.REFUSED, f"the SDK refuses it: {error}")
         (response,) = batch.responses
         if response.exception is not None:
             return reply_of(response.exception)
         if response.message_id is None:
-            return Reply(Verdict.UNKNOWN, "an answer without a message id")
-        return Reply(Verdict.TAKEN, response.message_id.rpartition("/")[2])
+            return Reply(Fate.UNKNOWN, "an answer without a message id")
+        return Reply(Fate.TAKEN, response.message_id.rpartition("/")[2])
 
     async def _clean_up(self, message: PushMessage, devices: Sequence[Device], replies: Sequence[Reply]) -> None:
         for device, reply in zip(devices, replies, strict=True):
-            if reply.verdict is not Verdict.TAKEN:
+            if reply.fate is not Fate.TAKEN:
                 _log.info("push_not_taken", notification=message.id, device=device.id, word=reply.word)
-        gone = [device.id for device, reply in zip(devices, replies, strict=True) if reply.verdict is Verdict.GONE]
+        gone = [device.id for device, reply in zip(devices, replies, strict=True) if reply.fate is Fate.GONE]
         if gone:
             await self._forget(message.user, gone)
 
 
 def _summary(replies: Sequence[Reply]) -> str:
-    taken = [reply.word for reply in replies if reply.verdict is Verdict.TAKEN]
+    taken = [reply.word for reply in replies if reply.fate is Fate.TAKEN]
     if taken:
         return f"{taken[0]} ({len(taken)} of {len(replies)})"
     words = "; ".join(dict.fromkeys(reply.word for reply in replies))
-    if any(reply.verdict is Verdict.UNKNOWN for reply in replies):
+    if any(reply.fate is Fate.UNKNOWN for reply in replies):
         raise UnknownDeliveryError(words)
-    waiting = [reply for reply in replies if reply.verdict is Verdict.LATER]
+    waiting = [reply for reply in replies if reply.fate is Fate.LATER]
     if waiting:
         waits = [reply.retry_after_s for reply in waiting if reply.retry_after_s is not None]
         raise TransientDeliveryError(words, max(waits, default=None), provider_down=True)

@@ -15,7 +15,7 @@ _QUOTA_PAUSE_S = 60.0
 """What Google asks for where a 429 names no time."""
 
 
-class Verdict(Enum):
+class Fate(Enum):
     """What became of one device's copy."""
 
     TAKEN = auto()
@@ -32,7 +32,7 @@ class Verdict(Enum):
 class Reply(msgspec.Struct, frozen=True):
     """The answer for one device."""
 
-    verdict: Verdict
+    fate: Fate
     word: str
     retry_after_s: float | None = None
 
@@ -45,24 +45,24 @@ def reply_of(error: exceptions.FirebaseError) -> Reply:
     word = f"{type(error).__name__}: {error.code}"
     match error:
         case messaging.UnregisteredError() | messaging.SenderIdMismatchError():
-            return Reply(Verdict.GONE, word)
+            return Reply(Fate.GONE, word)
         case messaging.QuotaExceededError() | exceptions.ResourceExhaustedError():
-            return Reply(Verdict.LATER, word, _retry_after_s(error) or _QUOTA_PAUSE_S)
+            return Reply(Fate.LATER, word, _retry_after_s(error) or _QUOTA_PAUSE_S)
         case messaging.ThirdPartyAuthError() | exceptions.UnauthenticatedError() | exceptions.PermissionDeniedError():
-            return Reply(Verdict.LATER, word)
+            return Reply(Fate.LATER, word)
         case exceptions.InvalidArgumentError() | exceptions.NotFoundError() | exceptions.FailedPreconditionError():
-            return Reply(Verdict.REFUSED, word)
+            return Reply(Fate.REFUSED, word)
     if error.http_response is not None:
-        return Reply(Verdict.LATER, word, _retry_after_s(error))
+        return Reply(Fate.LATER, word, _retry_after_s(error))
     return _without_answer(error, word)
 
 
 def _without_answer(error: exceptions.FirebaseError, word: str) -> Reply:
     match error.cause:
         case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout() | httpx.UnsupportedProtocol():
-            return Reply(Verdict.LATER, word)
+            return Reply(Fate.LATER, word)
         case _:
-            return Reply(Verdict.UNKNOWN, f"{word}: {error.cause!r}")
+            return Reply(Fate.UNKNOWN, f"{word}: {error.cause!r}")
 
 
 def _retry_after_s(error: exceptions.FirebaseError) -> float | None:

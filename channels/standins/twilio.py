@@ -20,13 +20,12 @@ import msgspec
 from aiohttp import web
 from twilio.request_validator import RequestValidator
 
+from channels.standins.account import ACCOUNT_SID, AUTH_TOKEN
 from channels.standins.http_script import Drop, HttpFault, HttpScript, conduct, hang_up
 from channels.standins.loopback import LoopbackServer
 
 TEXTS_MAX = 1_000
 LISTED_MAX = 100
-ACCOUNT_SID = "AC" + "0" * 32
-AUTH_TOKEN = "stand-in"  # noqa: S105 - of an account that is none
 _CALLBACK_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 
 

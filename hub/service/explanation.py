@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from hub.domain.channels import Channel
 from hub.domain.notifications import APPEARANCE
-from hub.store.records import About, Attempt, Receipt, Record, Ruling
+from hub.store.records import About, Attempt, Receipt, Record, RecordedRuling
 
 _MS = 1_000
 _SKIPPED = "skipped"
@@ -95,7 +95,7 @@ class _Telling:
         seen_ms = self._engaged_ms()
         return f"it had been seen at {self._at(seen_ms)}" if reason == _SEEN and seen_ms is not None else reason
 
-    def _ruling(self, ruling: Ruling) -> str:
+    def _ruling(self, ruling: RecordedRuling) -> str:
         until = f" until {self._at(ruling.until_ms)}" if ruling.until_ms is not None else ""
         verdict = _VERDICTS.get(ruling.verdict, ruling.verdict)
         return f"{ruling.channel} at {self._at(ruling.at_ms)} {verdict}{until}{_because(ruling.reason)}"

@@ -21,7 +21,7 @@ from hub.service.notifications import User
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
 from hub.store.inbox import InboxItem
-from hub.store.records import Attempt, Receipt, Record, Ruling
+from hub.store.records import Attempt, Receipt, Record, RecordedRuling
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
@@ -97,7 +97,7 @@ class NotificationRecord(_Told, frozen=True, kw_only=True):
     correlation_id: str
     ladder: tuple[Step, ...]
     """The channels after the inbox."""
-    decisions: tuple[Ruling, ...]
+    decisions: tuple[RecordedRuling, ...]
     """What preferences and protective rules said to its steps, in the order of time."""
     attempts: tuple[Attempt, ...]
     """What was tried, with the providers' ids, in the order of time."""

@@ -22,7 +22,7 @@ from hub.store.connection import read_pipelined
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.keys import Keys, shard_of
 from hub.store.outcomes_of_bulks import BulkOutcomes
-from hub.store.records import Attempt, Records, Ruling
+from hub.store.records import Attempt, RecordedRuling, Records
 from hub.store.round_trip import Command
 from hub.store.scripts import Call, Run, Script, Scripts, load_script
 from hub.store.server import Server
@@ -200,7 +200,7 @@ class Jobs:
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
-        ruling: Ruling | None = None,
+        ruling: RecordedRuling | None = None,
         notes: Sequence[Note] = (),
     ) -> bool:
         """Take a job out of the queue for good and schedule what follows it, all or nothing.
@@ -257,7 +257,7 @@ class Jobs:
         attempt = _attempt(claimed, self._clock(), "unknown" if unknown else outcome, detail=reason)
         return await self._run_noted(_RETRY, call, claimed, attempt)
 
-    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
+    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: RecordedRuling) -> bool:
         """Give a job back until `until_ms` as if it had not been claimed; why goes into the record.
 
         False: the lease is lost, the queue has not changed.

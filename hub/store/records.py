@@ -74,7 +74,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
 
 
-class Ruling(msgspec.Struct, frozen=True, omit_defaults=True):
+class RecordedRuling(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the person's preferences, and the rules that protect people, said to one step of the ladder, and why.
 
     `verdict` is `send`, `hold` or `drop`; `until_ms` says until when it is held, `ends` that nothing is sent over the
@@ -117,13 +117,13 @@ class Record(msgspec.Struct, frozen=True):
     read_ms: int | None = None
     clicked_ms: int | None = None
     archived_ms: int | None = None
-    decisions: tuple[Ruling, ...] = ()
+    decisions: tuple[RecordedRuling, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     """The furthest of each channel."""
 
 
-_Noted = TypeVar("_Noted", Attempt, Ruling)
+_Noted = TypeVar("_Noted", Attempt, RecordedRuling)
 _decode_about = msgspec.json.Decoder(About).decode
 
 
@@ -153,7 +153,7 @@ class Records:
         """Note an attempt, replacing what was noted of the same step and number. A full record takes no more."""
         await self._scripts.run_mixed([self.noting(notification, attempt), *self.calling([notification.user])])
 
-    async def note_ruling(self, notification: Notification, ruling: Ruling) -> None:
+    async def note_ruling(self, notification: Notification, ruling: RecordedRuling) -> None:
         """Note a ruling, replacing one of the same step and time. A full record takes no more."""
         await self._scripts.run_mixed([self.ruling(notification, ruling), *self.calling([notification.user])])
 
@@ -161,11 +161,11 @@ class Records:
         """Return the script run that notes an attempt, for those who have others to send along."""
         return self._noting(notification, f"{_FIELD}{attempt.step}:{attempt.number}", attempt)
 
-    def ruling(self, notification: Notification, ruling: Ruling) -> tuple[Script, Call]:
+    def ruling(self, notification: Notification, ruling: RecordedRuling) -> tuple[Script, Call]:
         """Return the script run that notes a ruling, replacing one of the same step and time, for who sends it."""
         return self._noting(notification, f"{_RULING}{ruling.step}:{ruling.at_ms}", ruling)
 
-    def _noting(self, notification: Notification, field: str, value: Attempt | Ruling) -> tuple[Script, Call]:
+    def _noting(self, notification: Notification, field: str, value: Attempt | RecordedRuling) -> tuple[Script, Call]:
         user, name = notification.user, notification.id
         outcome = b"" if self._outbox is None else _noted_outcome(user, name, value)
         noted = (field, msgspec.json.encode(value), notification.rule, MAX_FIELDS, self._ttl_s)
@@ -269,7 +269,7 @@ def _of(user: UserId, notification: NotificationId, at_ms: int, **parts: Any) ->
     return Outcome(notification_id=notification, user_id=user, at_ms=at_ms, **parts)
 
 
-def _noted_outcome(user: UserId, notification: NotificationId, value: Attempt | Ruling) -> bytes:
+def _noted_outcome(user: UserId, notification: NotificationId, value: Attempt | RecordedRuling) -> bytes:
     parts = {"channel": value.channel, "step": value.step, "number": value.number}
     if isinstance(value, Attempt):
         said = {"outcome": value.outcome, "provider_id": value.provider_id or None, "detail": value.detail or None}
@@ -305,7 +305,7 @@ def _record(user: UserId, notification: NotificationId, reply: Sequence[bytes]) 
         read_ms=time_ms("read_ms"),
         clicked_ms=time_ms("clicked_ms"),
         archived_ms=time_ms("archived_ms"),
-        decisions=_noted(fields, _RULING, Ruling),
+        decisions=_noted(fields, _RULING, RecordedRuling),
         attempts=_noted(fields, _FIELD, Attempt),
         receipts=tuple(msgspec.json.decode(receipt, type=Receipt) for receipt in receipts),
     )

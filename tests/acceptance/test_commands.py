@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
+from channels.standins.account import ACCOUNT_SID, AUTH_TOKEN
 from channels.standins.fcm import FcmStandIn, fcm_error
 from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
-from channels.standins.twilio import ACCOUNT_SID, AUTH_TOKEN, TwilioStandIn, twilio_error
+from channels.standins.twilio import TwilioStandIn, twilio_error
 from hub.service.api_keys import ApiKeys
 from hub.settings import ApiKey
 from tests.acceptance.programs import DOORBELL

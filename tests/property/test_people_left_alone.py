@@ -36,7 +36,7 @@ from channels.ladder import (
     next_move,
     why_over,
 )
-from channels.verdicts import Case, Verdicts
+from channels.rulings import Case, Rulings
 from hub.domain.channels import EMAIL, PUSH, SMS, Channel
 from hub.domain.digests import closing_job, name_of
 from hub.domain.events import Consent
@@ -123,7 +123,7 @@ class Town:
         self.told: list[tuple[JobId, JobId, int]] = []
         """Of each time that a digest told a step: the step, the closing job and when."""
         self._answers = itertools.cycle(answers)
-        self._verdicts = Verdicts(house, Counts(self))
+        self._rulings = Rulings(house, Counts(self))
         self._due: list[tuple[int, int, Any]] = []
         self._order = itertools.count()
 
@@ -147,7 +147,7 @@ class Town:
     async def _work(self, job: Job, known: Facts) -> None:
         job = in_order(job, preferred_order(self.preferences, job.notification.category))
         facts = replace(known, now_ms=self.now_ms, state=self._state(job), ruling=None)
-        (ruling,) = await self._verdicts.on([Case(job, facts, self.person, self.preferences)])
+        (ruling,) = await self._rulings.on([Case(job, facts, self.person, self.preferences)])
         facts = replace(facts, ruling=ruling)
         move = next_move(job, facts, limits=LIMITS)
         if job.digest and isinstance(move, Send | Done):

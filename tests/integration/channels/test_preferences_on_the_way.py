@@ -16,7 +16,7 @@ from hub.domain.notifications import EntryState, Lane, Notification, Step, Throt
 from hub.domain.people import Person
 from hub.domain.quiet_hours import QuietHours
 from hub.store.clock import unix_ms
-from hub.store.records import Ruling
+from hub.store.records import RecordedRuling
 from hub.store.single import SingleServer
 from tests.delivery_shop import MAILBOX, ZOE, Shop
 from tests.mail_relay import mail_relay
@@ -43,7 +43,7 @@ async def prefers(shop: Shop, **fields: Any) -> None:
     await shop.preferences.put(ZOE, after, expected_version=before.version)
 
 
-async def rulings(shop: Shop, notification: Notification) -> list[Ruling]:
+async def rulings(shop: Shop, notification: Notification) -> list[RecordedRuling]:
     record = await shop.records.read(ZOE, notification.id)
     return list(record.decisions) if record else []
 

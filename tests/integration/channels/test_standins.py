@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
+from channels.standins.account import ACCOUNT_SID, AUTH_TOKEN
 from channels.standins.mail_relay import MailRelay
 from channels.standins.outbox import Outbox, application
-from channels.standins.twilio import ACCOUNT_SID, AUTH_TOKEN, TwilioStandIn
+from channels.standins.twilio import TwilioStandIn
 
 Client: TypeAlias = TestClient[aiohttp.web.Request, aiohttp.web.Application]
 MAIL = b"""From: Shop <no-reply@shop.example>\r

@@ -14,7 +14,7 @@ from hub.store.inbox import Inbox
 from hub.store.jobs import Jobs
 from hub.store.keys import Keys
 from hub.store.outbox import MOST_OF_ONE, Box, Outbox, Pending
-from hub.store.records import Attempt, Receipt, Records, Ruling
+from hub.store.records import Attempt, Receipt, RecordedRuling, Records
 from hub.store.scripts import Scripts
 from hub.store.server import Server
 from tests.integration.store.conftest import FakeClock
@@ -53,7 +53,7 @@ async def test_everything_that_happens_to_a_notification_is_told_in_order(
 ) -> None:
     told = make_job("n1").notification
     await inbox.add_many([(ADA, make_entry("n1"))])
-    await records.note_ruling(told, Ruling(1, 0, 0, EMAIL, "hold", "quiet hours", until_ms=2))
+    await records.note_ruling(told, RecordedRuling(1, 0, 0, EMAIL, "hold", "quiet hours", until_ms=2))
     await records.record_attempt(told, Attempt(2, 0, 0, EMAIL, "delivered", "m-1"))
     await records.note_receipt(ADA, N1, Receipt(EMAIL, "bounced", 5, 3))
     await inbox.mark(ADA, [N1], EntryState.SEEN)

@@ -13,7 +13,7 @@ from hub.domain.notifications import InboxEntry, Job
 from hub.store.erasure import Erasure
 from hub.store.inbox import Inbox
 from hub.store.keys import Keys
-from hub.store.records import FEED_SIZE, RECORD_TTL_S, Attempt, Record, Records, Ruling, about
+from hub.store.records import FEED_SIZE, RECORD_TTL_S, Attempt, Record, RecordedRuling, Records, about
 from hub.store.scripts import Scripts
 
 MakeJob = Callable[..., Job]
@@ -27,8 +27,8 @@ async def page(records: Records, user: UserId, *, after: str | None = None, limi
 
 async def test_rulings_stand_in_the_record_in_the_order_of_time(records: Records, make_job: MakeJob) -> None:
     told = make_job("n1").notification
-    later = Ruling(2_000, 1, 0, EMAIL, "drop", "no consent to marketing")
-    first = Ruling(1_000, 0, 0, PUSH, "hold", "quiet hours", until_ms=9_000)
+    later = RecordedRuling(2_000, 1, 0, EMAIL, "drop", "no consent to marketing")
+    first = RecordedRuling(1_000, 0, 0, PUSH, "hold", "quiet hours", until_ms=9_000)
     await records.note_ruling(told, later)
     await records.note_ruling(told, first)
     record = await records.read(told.user, told.id)
@@ -38,9 +38,9 @@ async def test_rulings_stand_in_the_record_in_the_order_of_time(records: Records
 
 async def test_a_ruling_noted_again_replaces_itself(records: Records, make_job: MakeJob) -> None:
     told = make_job("n1").notification
-    await records.note_ruling(told, Ruling(1_000, 0, 0, PUSH, "hold", "quiet hours"))
-    await records.note_ruling(told, Ruling(1_000, 0, 0, PUSH, "hold", "quiet hours"))
-    await records.note_ruling(told, Ruling(1_500, 0, 0, PUSH, "send"))
+    await records.note_ruling(told, RecordedRuling(1_000, 0, 0, PUSH, "hold", "quiet hours"))
+    await records.note_ruling(told, RecordedRuling(1_000, 0, 0, PUSH, "hold", "quiet hours"))
+    await records.note_ruling(told, RecordedRuling(1_500, 0, 0, PUSH, "send"))
     await records.record_attempt(told, Attempt(1_600, 0, 0, PUSH, "delivered", "fcm-1"))
     record = await records.read(told.user, told.id)
     assert record is not None

@@ -23,7 +23,7 @@ from hub.domain.people import Person
 from hub.domain.rulings import Allow, Drop, Hold
 from hub.service.notifications import Sending
 from hub.store.jobs import Claimed, Note
-from hub.store.records import Ruling
+from hub.store.records import RecordedRuling
 from hub.store.suppressions import Suppression
 
 NOW_MS = 1_767_261_600_000
@@ -51,7 +51,7 @@ class Queue:
         self.away = away
         self.lost = lost
         self.said: list[str] = []
-        self.rulings: list[Ruling | None] = []
+        self.rulings: list[RecordedRuling | None] = []
         self.notes: list[Note] = []
 
     def _hear(self, what: str) -> bool:
@@ -72,14 +72,14 @@ class Queue:
         outcome: str = "",
         provider_id: str = "",
         detail: str = "",
-        ruling: Ruling | None = None,
+        ruling: RecordedRuling | None = None,
         notes: Sequence[Note] = (),
     ) -> bool:
         self.rulings.append(ruling)
         self.notes += notes
         return self._hear(f"finish {outcome} {provider_id}{detail}")
 
-    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: Ruling) -> bool:
+    async def hold(self, claimed: Claimed, until_ms: int, *, ruling: RecordedRuling) -> bool:
         self.rulings.append(ruling)
         return self._hear(f"hold until {until_ms - NOW_MS}")
 

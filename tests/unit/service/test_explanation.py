@@ -8,7 +8,7 @@ from hub.domain.channels import EMAIL, INBOX, PUSH, SMS
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import APPEARANCE, Lane
 from hub.service.explanation import explained
-from hub.store.records import About, Attempt, Receipt, Record, Ruling
+from hub.store.records import About, Attempt, Receipt, Record, RecordedRuling
 from tests.shop import NOON_MS
 
 LADDER = ((PUSH, 0.0), (EMAIL, 300.0))
@@ -70,9 +70,9 @@ def test_every_try_of_a_step_is_told_with_its_reason() -> None:
 
 def test_what_preferences_said_is_told_before_what_was_done() -> None:
     decisions = (
-        Ruling(at(0), 0, 0, PUSH, "hold", "quiet hours", until_ms=at(86_400)),
-        Ruling(at(86_400), 0, 1, PUSH, "send"),
-        Ruling(at(86_700), 1, 0, EMAIL, "drop", "no email about orders is wanted"),
+        RecordedRuling(at(0), 0, 0, PUSH, "hold", "quiet hours", until_ms=at(86_400)),
+        RecordedRuling(at(86_400), 0, 1, PUSH, "send"),
+        RecordedRuling(at(86_700), 1, 0, EMAIL, "drop", "no email about orders is wanted"),
     )
     attempts = (Attempt(at(86_401), 0, 0, PUSH, "delivered"),)
     assert explained(record(decisions=decisions, attempts=attempts))[1:] == (
@@ -84,12 +84,12 @@ def test_what_preferences_said_is_told_before_what_was_done() -> None:
 
 
 def test_what_is_held_back_is_not_said_to_be_waiting_for_its_turn() -> None:
-    decisions = (Ruling(at(0), 0, 0, PUSH, "hold", "quiet hours", until_ms=at(3_600)),)
+    decisions = (RecordedRuling(at(0), 0, 0, PUSH, "hold", "quiet hours", until_ms=at(3_600)),)
     assert explained(record(decisions=decisions))[1] == "push at 12:00:00 held back until 13:00:00: quiet hours"
 
 
 def test_a_ruling_on_all_channels_is_the_reason_for_those_that_are_left() -> None:
-    decisions = (Ruling(at(0), 0, 0, PUSH, "drop", "too much marketing", ends=True),)
+    decisions = (RecordedRuling(at(0), 0, 0, PUSH, "drop", "too much marketing", ends=True),)
     assert explained(record(decisions=decisions))[1:] == (
         "push at 12:00:00 not allowed: too much marketing",
         "email not sent: too much marketing",

@@ -30,7 +30,7 @@ from hub.store.outbox import Box, Outbox, Pending
 from hub.store.parked import Parked
 from hub.store.preferences import PreferenceBook
 from hub.store.presence import Attendance, Presence
-from hub.store.records import Attempt, Receipt, Records, Ruling
+from hub.store.records import Attempt, Receipt, RecordedRuling, Records
 from hub.store.scripts import Call, Script, Scripts
 from hub.store.segments import Segments
 from hub.store.single import SingleServer
@@ -119,7 +119,7 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "letters": lambda s: s.dead_letters.list(),
     "drop": lambda s: s.dead_letters.drop("d"),
     "attempt": lambda s: s.records.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
-    "ruling": lambda s: s.records.note_ruling(NOTIFICATION, Ruling(0, 0, 0, EMAIL, "drop")),
+    "ruling": lambda s: s.records.note_ruling(NOTIFICATION, RecordedRuling(0, 0, 0, EMAIL, "drop")),
     "outcome": lambda s: s.telling.record_attempt(NOTIFICATION, Attempt(0, 0, 0, EMAIL, "delivered")),
     "receipt": lambda s: s.records.note_receipt(USER, NotificationId("n1"), Receipt(EMAIL, "delivered", 1, 0)),
     "click": lambda s: s.records.note_click(USER, NotificationId("n1"), 0),
@@ -134,7 +134,7 @@ USES: dict[str, Callable[[Store], Awaitable[object]]] = {
     "begin": lambda s: s.jobs.begin(CLAIMED),
     "finish": lambda s: s.jobs.finish(CLAIMED, followed_by=[JOB], outcome="delivered"),
     "climb again": lambda s: s.jobs.climb_again([JOB]),
-    "hold": lambda s: s.jobs.hold(CLAIMED, 1, ruling=Ruling(0, 0, 0, EMAIL, "hold", until_ms=1)),
+    "hold": lambda s: s.jobs.hold(CLAIMED, 1, ruling=RecordedRuling(0, 0, 0, EMAIL, "hold", until_ms=1)),
     "prefer": lambda s: s.preferences.put(USER, Preferences(), expected_version=0),
     "count": lambda s: s.allowances.take_many([(USER, [Allowance("a", "m", (Cap(1, 1),), ""), COUNTED])]),
     "gather": lambda s: s.digests.gather(CLAIMED, closing_job(JOB, now_ms=0)),

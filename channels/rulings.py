@@ -1,4 +1,4 @@
-"""Verdicts: the rulings on jobs that would be sent, for many at a time, with what has to be counted counted."""
+"""Rulings on jobs that would be sent, for many at a time, with what has to be counted counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Case(msgspec.Struct, frozen=True):
     preferences: Preferences
 
 
-class Verdicts:
+class Rulings:
     """Rules on jobs under the rules of one house."""
 
     def __init__(self, house: HouseRules, allowances: AllowanceBook) -> None:
