@@ -44,6 +44,7 @@ class RedisServer(LocalService):
             "dir": str(self.folder),
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "auto-aof-rewrite-min-size": "512mb",
             "save": "",
             "maxmemory-policy": "noeviction",
             **self._options,

@@ -22,6 +22,8 @@ _TOPIC = "orders-load"
 _HEADERS = [("content-type", b"application/cloudevents+json")]
 _WARM_UP_S = 3.0
 """A Java broker that has just started is slow for a moment; that is not what is measured."""
+_LINGER_S = 0.005
+"""Orders are handed to the producer in batches, as Kafka's own producer makes them by default (linger.ms)."""
 _HUB = ("serve", "consume")
 
 
@@ -86,7 +88,8 @@ async def run(stage: Stage) -> list[Figure]:
 
 
 async def _send(stage: Stage, producer: AIOKafkaProducer, series: str, *, seconds: float) -> int:
-    count = await at_rate(_Orders(stage, producer, series), per_s=stage.plan.orders_per_s, seconds=seconds)
+    orders = _Orders(stage, producer, series)
+    count = await at_rate(orders, per_s=stage.plan.orders_per_s, seconds=seconds, tick_s=_LINGER_S)
     await stage.swarm.heard(series, count, timeout_s=stage.plan.patience_s)
     return count
 
