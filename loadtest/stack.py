@@ -84,7 +84,7 @@ class Stack:
         for name, process in list(self.processes.items()):
             with suppress(psutil.NoSuchProcess):
                 costs[name] = cost_of(process)
-                for number, child in enumerate(_children(process.pid)):
+                for number, child in enumerate(children_of(process.pid)):
                     with suppress(psutil.NoSuchProcess):
                         costs[f"{name}.{number}"] = cost_of(psutil.Process(child))
         return costs
@@ -185,7 +185,7 @@ def running_stack(*, kafka: bool, settings: Mapping[str, str] | None = None) -> 
             stack.stop_all()
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """Return the children of a process's main thread, which are all that roles and Redis have.
 
     psutil looks through all processes of the machine for them: 4 ms each second and process, in which nothing is sent.

@@ -1,6 +1,8 @@
 """The scenarios' bookkeeping, and that their sizes go together."""
 
 import asyncio
+import os
+import sys
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,7 +14,7 @@ from loadtest.measure import Measure
 from loadtest.pace import at_rate
 from loadtest.plan import PLANS, QUICK, WHOLE
 from loadtest.scenarios import connect
-from loadtest.stack import Cost
+from loadtest.stack import Cost, children_of
 from loadtest.stage import Spent, Stage
 from loadtest.swarm.control import Setup
 from loadtest.swarm.swarm import shards_for
@@ -68,6 +70,29 @@ async def test_a_rate_is_kept_and_no_number_is_left_out() -> None:
 
     assert await at_rate(act, per_s=1_000, seconds=0.1) == 100
     assert seen == list(range(100))
+
+
+async def test_what_is_due_within_a_tick_is_done_together() -> None:
+    calls: list[range] = []
+
+    async def act(numbers: range) -> None:
+        calls.append(numbers)
+
+    assert await at_rate(act, per_s=1_000, seconds=0.1, tick_s=0.02) == 100
+    assert len(calls) <= 6
+
+
+async def test_the_children_of_a_process_are_found() -> None:
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+    try:
+        assert child.pid in children_of(os.getpid())
+    finally:
+        child.kill()
+        await child.wait()
+
+
+def test_a_process_that_is_gone_has_no_children() -> None:
+    assert children_of(0) == []
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=lambda each: each.name)
