@@ -13,7 +13,7 @@ from channels.providers import Providers
 from hub.domain.channels import EMAIL, Channel
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.mail_reports import MARK_HEADER
-from hub.domain.notifications import Lane, Notification
+from hub.domain.notifications import Notification
 from hub.domain.people import Person
 from templates.renderer import Renderer
 
@@ -92,7 +92,7 @@ class EmailChannel:
 
     def mail(self, notification: Notification, person: Person, *, address: str, return_path: str = "") -> Mail:
         """Return the mail that `send` would hand over."""
-        marketing = notification.lane is Lane.MARKETING
+        marketing = notification.is_marketing
         unsubscribe = self._links.unsubscribe(person.user, notification.category) if marketing else ""
         context = {
             **notification.context,

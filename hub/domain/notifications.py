@@ -24,11 +24,6 @@ MARKETING = "marketing"
 """The category of promotion. It goes by the lane of that name alone, in which nothing goes out without consent."""
 
 
-def usual_lane(category: str) -> Lane:
-    """Return the lane of what names none."""
-    return Lane.MARKETING if category == MARKETING else Lane.TRANSACTIONAL
-
-
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rung of the ladder: try `channel` if still unseen `after_s` seconds after the step before."""
 
@@ -74,6 +69,11 @@ class Notification(msgspec.Struct, frozen=True, omit_defaults=True):
     """For how long a step gathers with others of its category and channel into one message; 0: it goes alone."""
     bulk: str = ""
     """The bulk that it belongs to; empty: none."""
+
+    @property
+    def is_marketing(self) -> bool:
+        """Whether it is marketing, by its lane or by its category: whoever mixes them up gets round nothing by that."""
+        return self.lane is Lane.MARKETING or self.category == MARKETING
 
 
 class InboxEntry(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ import msgspec
 from hub.domain.conditions import Condition
 from hub.domain.events import PAYLOADS
 from hub.domain.ids import RuleName, TemplateName
-from hub.domain.notifications import Lane, Step, Throttle
+from hub.domain.notifications import MARKETING, Lane, Step, Throttle
 
 
 class Audience(StrEnum):
@@ -57,6 +57,12 @@ class Playbook:
     def rules_for(self, event_type: str) -> tuple[Rule, ...]:
         """Return the rules for a type of event, those switched off included."""
         return self._by_type.get(event_type, ())
+
+    @property
+    def promotional(self) -> frozenset[str]:
+        """The categories that are marketing alone: the one of that name, and those whose rules are all in its lane."""
+        others = {rule.category for rule in self.rules if rule.lane is not Lane.MARKETING}
+        return frozenset({rule.category for rule in self.rules} - others | {MARKETING})
 
     @property
     def templates(self) -> dict[TemplateName, str]:

@@ -72,7 +72,7 @@ def rule_on(
     """Return whether a notification may be sent over a channel now; `allowances_of` says what is to be counted then."""
     if house.stopped(notification.category, channel):
         return Drop(f"the operator has stopped {notification.category} by {channel}")
-    if notification.lane is Lane.CRITICAL:
+    if notification.lane is Lane.CRITICAL and not notification.is_marketing:
         return Allow("it is critical, so preferences are not asked")
     permission = _permission(notification, channel, listener)
     if isinstance(permission, Drop):
@@ -85,7 +85,7 @@ def _permission(notification: Notification, channel: Channel, listener: Listener
     wanted = wish(listener.preferences, notification.category, channel)
     if not wanted.on:
         return Drop(f"the person has switched off {_place(wanted.said)}")
-    if notification.lane is not Lane.MARKETING:
+    if not notification.is_marketing:
         on = f"the person has switched on {_place(wanted.said)}"
         return Allow(on if wanted.said else f"{notification.category} by {channel} is on")
     consent = consent_to(listener.person, listener.preferences, channel)
@@ -106,7 +106,7 @@ def allowances_of(notification: Notification, channel: Channel, house: HouseRule
         caps = (Cap(throttle.count, throttle.window_s),)
         refusal = f"{throttle.count} of {throttle.key} have been sent within {format_duration(throttle.window_s)}"
         allowances.append(Allowance(f"throttle:{throttle.key}", notification.id, caps, refusal))
-    if notification.lane is Lane.MARKETING and house.marketing_caps:
+    if notification.is_marketing and house.marketing_caps:
         refusal = "the person has had as much marketing as the operator lets anybody have"
         allowances.append(Allowance("marketing", f"{notification.id}:{channel}", house.marketing_caps, refusal))
     return tuple(allowances)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from hub.api.health import Check
-from hub.app import Stores, build_mail_reports, build_preference_centre, build_signer, known_channels
+from hub.app import Stores, build_mail_reports, build_preference_centre, build_signer, known_channels, load_playbook
 from hub.domain import digests
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
@@ -114,6 +114,7 @@ def build_front(
 ) -> Front:
     """Return what a worker offers."""
     for_services = ServiceTopics(stores.namespaces)
+    promotional = load_playbook(settings).promotional
     services = (
         InboxService(stores.inbox),
         Orders(stores.documents),
@@ -126,6 +127,7 @@ def build_front(
             templates=templates_for_services(renderer),
             channels=known_channels(settings),
             link_hosts=settings.click_hosts,
+            promotional=promotional,
         ),
         NotificationRecords(stores.records, stores.inbox),
         BulkSending(
@@ -134,6 +136,7 @@ def build_front(
             stores.segments,
             templates=templates_for_services(renderer),
             channels=known_channels(settings),
+            promotional=promotional,
         ),
         SegmentService(stores.segments),
         Publishing(stores.topics, for_services),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Protocol
 
@@ -79,7 +79,7 @@ class SendMany(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     segment: SegmentName | None = None
     category: Name = MARKETING
     lane: Lane | None = None
-    """None: `marketing` for the category of that name, which has no other, `transactional` for others."""
+    """None: `marketing` for categories that are marketing alone, which have no other, `transactional` for others."""
     ladder: Annotated[tuple[SendStep, ...], Meta(max_length=MAX_STEPS)] = ()
     expires_in_s: Annotated[int, Meta(ge=1, le=90 * 86_400)] | None = None
     collapse_key: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
@@ -205,8 +205,13 @@ class BulkSending:
         *,
         templates: Mapping[str, frozenset[str]],
         channels: Sequence[Channel] = BUILT_IN,
+        promotional: Collection[str] = (MARKETING,),
     ) -> None:
-        """Take which fields each template must be given, and the `channels` that a ladder may name."""
+        """Take which fields each template must be given, and the `channels` that a ladder may name.
+
+        What is of one of the `promotional` categories goes by the marketing lane alone.
+        """
+        self._promotional = promotional
         self._store = store
         self._outcomes = outcomes
         self._segments = segments
@@ -251,7 +256,7 @@ class BulkSending:
         if request.segment is not None:
             check_context(request.context, needed=needed, template=request.template)
         own = request.id or call.idempotency_key or secrets.token_hex(16)
-        lane = lane_for(request.category, request.lane)
+        lane = lane_for(request.category, request.lane, promotional=self._promotional)
         at_ms = begins_ms(request.send_at, now_ms=call.now_ms)
         return Bulk(
             id=bulk_id(f"{call.who.user}:{'id' if request.id else 'key'}", own),

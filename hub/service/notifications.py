@@ -18,7 +18,7 @@ from hub.domain.errors import InputError
 from hub.domain.events import Instant
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
 from hub.domain.links import leads_to
-from hub.domain.notifications import MARKETING, Lane, Notification, Step, usual_lane
+from hub.domain.notifications import MARKETING, Lane, Notification, Step
 from hub.observe import logger
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
@@ -100,7 +100,7 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     body: Annotated[str, Meta(min_length=1, max_length=2_000)] | None = None
     category: Name = "account"
     lane: Lane | None = None
-    """None: `marketing` for the category of that name, which has no other, `transactional` for others."""
+    """None: `marketing` for categories that are marketing alone, which have no other, `transactional` for others."""
     ladder: Annotated[tuple[SendStep, ...], Meta(max_length=MAX_STEPS)] = ()
     """The channels after the inbox; none: the inbox is all."""
     expires_in_s: Annotated[int, Meta(ge=1, le=90 * 86_400)] | None = None
@@ -146,8 +146,13 @@ class Notifications:
         templates: Mapping[str, frozenset[str]],
         channels: Sequence[Channel] = BUILT_IN,
         link_hosts: Collection[str] = (),
+        promotional: Collection[str] = (MARKETING,),
     ) -> None:
-        """Take the `channels` that a ladder may name, and the hosts beside the shop's that a link may lead to."""
+        """Take the `channels` that a ladder may name, and the hosts beside the shop's that a link may lead to.
+
+        What is of one of the `promotional` categories goes by the marketing lane alone.
+        """
+        self._promotional = promotional
         self._link_hosts = link_hosts
         self._sender = sender
         self._cancel_keys = cancel_keys
@@ -160,7 +165,7 @@ class Notifications:
         Raises InputError, OperationFailed (FORBIDDEN for another caller's lane), StoreUnavailable.
         """
         template, context = self._content(request)
-        lane = lane_for(request.category, request.lane)
+        lane = lane_for(request.category, request.lane, promotional=self._promotional)
         at_ms = begins_ms(request.send_at, now_ms=call.now_ms)
         notification = Notification(
             id=_id(call, request),
@@ -289,11 +294,13 @@ def _digest_s(request: SendNotification) -> int:
     return request.digest_s or 0
 
 
-def lane_for(category: str, lane: Lane | None) -> Lane:
+def lane_for(category: str, lane: Lane | None, *, promotional: Collection[str]) -> Lane:
     """Return the lane that a request means. Raises InputError where promotion would go out without consent."""
-    if category == MARKETING and lane not in {None, Lane.MARKETING}:
-        raise InputError("lane", f"must be marketing for the category {MARKETING}: it goes out only with consent")
-    return lane or usual_lane(category)
+    if category not in promotional:
+        return lane or Lane.TRANSACTIONAL
+    if lane not in {None, Lane.MARKETING}:
+        raise InputError("lane", f"must be marketing for the category {category}: it goes out only with consent")
+    return Lane.MARKETING
 
 
 def begins_ms(send_at: datetime | None, *, now_ms: int) -> int:

@@ -138,6 +138,20 @@ def test_a_mistake_in_the_shape_of_the_file_is_named(toml: str, key: str) -> Non
     assert [mistake.key for mistake in mistakes(toml)] == [key]
 
 
+def test_a_category_is_promotional_where_all_of_its_rules_are_marketing() -> None:
+    rules = {
+        "a": ("sales", "marketing"),
+        "b": ("sales", "marketing"),
+        "c": ("mixed", "marketing"),
+        "d": ("mixed", "critical"),
+    }
+    own = "".join(
+        f'[rules.{name}]\non = "order.packed"\ncategory = "{category}"\ntemplate = "t"\nlane = "{lane}"\nladder = []\n'
+        for name, (category, lane) in rules.items()
+    )
+    assert load_playbook(b"", own.encode(), files=("default.toml", "own.toml")).promotional == {"marketing", "sales"}
+
+
 @pytest.mark.parametrize("lane", ["", 'lane = "critical"'])
 def test_promotion_must_go_by_the_lane_that_asks_for_consent(lane: str) -> None:
     (mistake,) = mistakes(RULE.replace('"orders"', '"marketing"') + lane)

@@ -71,6 +71,18 @@ def test_what_is_switched_on_by_itself_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize("lane", Lane)
+def test_promotion_needs_consent_in_whatever_lane_it_comes(lane: Lane) -> None:
+    switched_on = {"marketing": {EMAIL: True}}
+    assert ruling(Preferences(switches=switched_on), category="marketing", lane=lane) == Drop(
+        "there is no consent to marketing by email"
+    )
+    assert isinstance(ruling(Preferences(consent=GRANTED), category="marketing", lane=lane), Allow)
+    capped = HouseRules(marketing_caps=(Cap(1, 60),))
+    about = msgspec.structs.replace(NOTIFICATION, category="marketing", lane=lane)
+    assert [each.name for each in allowances_of(about, EMAIL, capped)] == ["marketing"]
+
+
 @pytest.mark.parametrize("stops", [{"prices": ("email",)}, {"prices": ("*",)}, {"*": ("email",)}, {"*": ("*",)}])
 @pytest.mark.parametrize("lane", Lane)
 def test_the_operators_stop_holds_for_everything(stops: dict[str, tuple[str, ...]], lane: Lane) -> None:
