@@ -6,13 +6,14 @@ goes out. After the message each one's ladder goes on, with its own wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from channels.ladder import Facts, why_over
+from channels.links import in_text
 from channels.ports import RecordBook
 from channels.standing import Standing, Standings
 from hub.domain.channels import Channel
@@ -22,6 +23,7 @@ from hub.domain.people import Person
 from hub.store.digests import Gathering
 from hub.store.jobs import Claimed, Note
 from hub.store.records import Attempt
+from templates.sandbox import VALUE_MAX
 from templates.texts import InboxText, TemplateError
 
 GATHERED = "gathered"
@@ -47,6 +49,18 @@ class Texts(Protocol):
 
     def inbox(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any], /) -> InboxText:
         """Return a title and a body. Raises TemplateError."""
+        ...
+
+
+class Links(Protocol):
+    """The links of notifications (`channels.registry.Tools`)."""
+
+    def tracked_link(self, notification: Notification, channel: Channel) -> str:
+        """Return a notification's link as it goes out over a channel."""
+        ...
+
+    def track(self, url: str, notification: Notification, channel: Channel) -> str:
+        """Return a URL within its texts as it goes out over a channel."""
         ...
 
 
@@ -102,15 +116,15 @@ class Digester:
         standings: Standings,
         records: RecordBook,
         texts: Texts,
-        link: Callable[[Notification, Channel], str],
+        links: Links,
         default_locale: str,
     ) -> None:
-        """Take `link`, which makes the link of a notification over a channel, and the locale of who has told none."""
+        """Take `links`, which makes the links of the single notifications, and the locale of who has told none."""
         self._queue = queue
         self._standings = standings
         self._records = records
         self._texts = texts
-        self._link = link
+        self._links = links
         self._default_locale = default_locale
 
     async def gather(self, claimed: Claimed, *, now_ms: int) -> Gathering:
@@ -150,12 +164,19 @@ class Digester:
         if len(left) == 1:
             return left[0][0].notification
         newest_first = left[::-1][:MAX_LISTED]
-        updates = [
-            {"title": text.title, "body": text.body, "link": self._link(job.notification, closing.channel)}
-            for job, text in newest_first
-        ]
+        updates = [self._update(job.notification, text, closing.channel) for job, text in newest_first]
         context = {"updates": updates, "count": len(left), "more": len(left) - len(updates)}
         return replace(closing.notification, context=context)
+
+    def _update(self, about: Notification, text: InboxText, channel: Channel) -> dict[str, str]:
+        """Return what the message says of a notification; its links tell of this one when they are followed."""
+        body = in_text(text.body, lambda url: self._links.track(url, about, channel))
+        # What is too long for a value of a template would be cut, and so might a link in it.
+        return {
+            "title": text.title,
+            "body": body if len(body) <= VALUE_MAX else text.body,
+            "link": self._links.tracked_link(about, channel),
+        }
 
 
 def _over(job: Job, standing: Standing, facts: Facts) -> LeftOut | None:

@@ -46,6 +46,14 @@ class Tools(msgspec.Struct, frozen=True):
         """Return a notification's link as it goes out over a channel, by way of the hub where clicks are noted."""
         return self.clicks.tracked(notification, channel) if self.clicks else self.direct_link(notification)
 
+    def track(self, url: str, notification: Notification, channel: Channel) -> str:
+        """Return a URL that stands in a notification's texts as it goes out over a channel, as `tracked_link`."""
+        return self.clicks.track(url, notification, channel) if self.clicks else url
+
+    def shown(self, url: str) -> str:
+        """Return what people read where such a URL is written out."""
+        return self.clicks.shown(url) if self.clicks else url
+
 
 Opener: TypeAlias = Callable[[Mapping[str, Any], Tools], AbstractAsyncContextManager[DeliveryChannel]]
 """Takes the channel's table and the tools. Raises ConfigurationError where the table will not do."""

@@ -59,7 +59,7 @@ def delivery_runner(
         standings=standings,
         records=records,
         texts=tools.renderer,
-        link=tools.tracked_link,
+        links=tools,
         default_locale=tools.default_locale,
     )
     briefing = Briefing(

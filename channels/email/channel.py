@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from channels.channel import Committing
 from channels.email.address import Sender, mailbox
 from channels.email.domains import DomainPaces
 from channels.email.message import Mail, build, one_click
+from channels.links import in_html, in_text
 from channels.providers import Providers
 from hub.domain.channels import EMAIL, Channel
 from hub.domain.ids import NotificationId, UserId
@@ -16,6 +18,7 @@ from hub.domain.mail_reports import MARK_HEADER
 from hub.domain.notifications import Notification
 from hub.domain.people import Person
 from templates.renderer import Renderer
+from templates.texts import EmailText
 
 
 class Marking(Protocol):
@@ -42,6 +45,22 @@ class Links(Protocol):
         ...
 
 
+class Outward(Protocol):
+    """The links that lead to the shop (`channels.registry.Tools`)."""
+
+    def tracked_link(self, notification: Notification, channel: Channel) -> str:
+        """Return a notification's link as it goes out over a channel."""
+        ...
+
+    def track(self, url: str, notification: Notification, channel: Channel) -> str:
+        """Return a URL within its texts as it goes out over a channel."""
+        ...
+
+    def shown(self, url: str) -> str:
+        """Return what people read where such a URL is written out."""
+        ...
+
+
 class EmailChannel:
     """Sends mails.
 
@@ -60,18 +79,18 @@ class EmailChannel:
         links: Links,
         renderer: Renderer,
         sender: Sender,
-        link: Callable[[Notification, Channel], str],
+        outward: Outward,
         default_locale: str,
         clock: Callable[[], int],
     ) -> None:
-        """Take `link`, which makes the link of a mail, and `clock`, Unix ms."""
+        """Take `outward`, which makes the links of mails that lead out, and `clock`, Unix ms."""
         self._marking = marking
         self._links = links
         self.providers = providers
         self._domains = domains
         self._renderer = renderer
         self._sender = sender
-        self._link = link
+        self._outward = outward
         self._default_locale = default_locale
         self._clock = clock
 
@@ -98,7 +117,7 @@ class EmailChannel:
             **notification.context,
             "name": person.name,
             "shop": self._sender.name,
-            "link": self._link(notification, EMAIL),
+            "link": self._outward.tracked_link(notification, EMAIL),
             "preferences_link": self._links.preferences(person.user),
             "unsubscribe_link": unsubscribe,
         }
@@ -108,10 +127,16 @@ class EmailChannel:
         more = {MARK_HEADER: mark} if mark else {}
         return build(
             notification.id,
-            text,
+            self._tracked(text, notification),
             sender=self._sender,
             recipient=address,
             at_ms=self._clock(),
             more=more | one_click(unsubscribe) if unsubscribe else more,
             return_path=return_path,
         )
+
+    def _tracked(self, text: EmailText, notification: Notification) -> EmailText:
+        """Lead every link to the shop by way of the hub: also those that a template or a value has written itself."""
+        track = partial(self._outward.track, notification=notification, channel=EMAIL)
+        html = in_html(text.html, track, label=self._outward.shown)
+        return EmailText(text.subject, in_text(text.text, track), html)

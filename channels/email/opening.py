@@ -49,7 +49,7 @@ async def open_email(
             links=links,
             renderer=tools.renderer,
             sender=own,
-            link=tools.tracked_link,
+            outward=tools,
             default_locale=tools.default_locale,
             clock=clock,
         )

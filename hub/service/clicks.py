@@ -8,6 +8,7 @@ gets an open redirect out of it, also not by a secret that has leaked.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import Protocol
@@ -15,12 +16,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hub.domain.channels import Channel
+from hub.domain.channels import SMS, Channel
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.links import whole_link
 from hub.domain.notifications import EntryState, Notification
 from hub.observe import logger
+from hub.service.person_links import PREFERENCES_PATH, UNSUBSCRIBE_PATH
 from hub.service.signing import Signer
 
 CLICK_PATH = "/c"
@@ -29,6 +31,8 @@ _PARTS = 4
 _NOTING_S = 2.0
 """Nobody waits longer than this for a page because of what we want to note."""
 _NEVER = 0
+_IS_ONE_WORD = re.compile(r"[^\s\x00-\x1f\x7f]+")
+"""What a token can hold as its target."""
 _log = logger(__name__)
 
 
@@ -73,6 +77,8 @@ class ClickLinks:
         self._public_url = public_url.rstrip("/")
         self._shop_url = shop_url
         self._hosts = frozenset({_host(shop_url), *hosts})
+        own = (CLICK_PATH, PREFERENCES_PATH, UNSUBSCRIBE_PATH)
+        self._own = tuple(f"{self._public_url}{path}/" for path in own)
 
     def direct(self, notification: Notification) -> str:
         """Return where a notification's link leads."""
@@ -80,11 +86,25 @@ class ClickLinks:
 
     def tracked(self, notification: Notification, channel: Channel) -> str:
         """Return the link that leads there by way of the hub."""
-        target = self.direct(notification)
-        if self._signer is None or not self._tracking:
-            return target
-        text = f"{notification.id} {channel} {target} {notification.user}"
+        return self.track(self.direct(notification), notification, channel)
+
+    def track(self, url: str, notification: Notification, channel: Channel) -> str:
+        """Return a URL of a notification's texts as it goes out: by way of the hub where it leads to an allowed host.
+
+        The hub's own links stay as they are, so that nothing is led through it twice, and those of texts, to be short.
+        """
+        if self._signer is None or not self._tracking or channel == SMS:
+            return url
+        if url.startswith(self._own) or not self._allows(url) or not _IS_ONE_WORD.fullmatch(url):
+            return url
+        text = f"{notification.id} {channel} {url} {notification.user}"
         return f"{self._public_url}{CLICK_PATH}/{self._signer.sign(_PURPOSE, text)}"
+
+    def shown(self, url: str) -> str:
+        """Return what people read where a link is written out: where it leads in the end."""
+        start = f"{self._public_url}{CLICK_PATH}/"
+        followed = self.read(url.removeprefix(start)) if url.startswith(start) else None
+        return url if followed is None else followed.target
 
     def read(self, token: str) -> Followed | None:
         """Return what a token says, None where it was not signed here or leads where no link may lead (any more)."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from channels.digest import MAX_LISTED, Contents, Digester
 from channels.ladder import Facts
 from channels.standing import Standing
-from hub.domain.channels import EMAIL
+from hub.domain.channels import EMAIL, Channel
 from hub.domain.digests import closing_job
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
@@ -42,10 +42,16 @@ class Gathered:
     async def of(self, jobs: Sequence[Job]) -> list[Standing]:
         return list(self.standings)
 
+    def tracked_link(self, notification: Notification, channel: Channel) -> str:
+        return f"https://shop/{notification.id}/{channel}"
+
+    def track(self, url: str, notification: Notification, channel: Channel) -> str:
+        return f"{url}?by={notification.id}"
+
     def inbox(self, template: str, locale: str, time_zone: str, context: Mapping[str, Any], /) -> InboxText:
         if template == BROKEN:
             raise TemplateError(template, "no such file")
-        return InboxText(context["title"], "")
+        return InboxText(context["title"], "See https://shop/sale.")
 
 
 standings = st.builds(Standing, st.none() | st.sampled_from(EntryState), st.booleans(), st.booleans())
@@ -82,7 +88,7 @@ def closed(found: Sequence[tuple[Job, Standing]], *, erased: bool) -> tuple[Clai
         standings=gathered,
         records=gathered,
         texts=gathered,
-        link=lambda about, channel: f"https://shop/{about.id}/{channel}",
+        links=gathered,
         default_locale="en",
     )
     opener = jobs[0] if jobs else Job(job_id(NotificationId("x"), 0), 0, _anything(), 0)
@@ -127,6 +133,8 @@ def test_the_message_lists_the_newest_and_counts_all(found: list[tuple[Job, Stan
             assert [each["title"] for each in context["updates"]] == newest
             links = [f"https://shop/{job.notification.id}/email" for job in reversed(several)][:MAX_LISTED]
             assert [each["link"] for each in context["updates"]] == links
+            bodies = [f"See https://shop/sale?by={job.notification.id}." for job in reversed(several)][:MAX_LISTED]
+            assert [each["body"] for each in context["updates"]] == bodies
             assert (context["count"], context["more"]) == (len(several), len(several) - len(newest))
             assert msgspec.structs.replace(contents.message, context={}) == claimed.job.notification
 

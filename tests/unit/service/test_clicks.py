@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hub.domain.channels import EMAIL
+from hub.domain.channels import EMAIL, SMS
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Lane, Notification
@@ -56,6 +56,28 @@ def test_without_a_secret_or_a_wish_for_it_links_are_direct() -> None:
 def test_links_that_are_out_are_read_after_tracking_was_switched_off() -> None:
     token = token_of(links().tracked(notification("/sale"), EMAIL))
     assert links(tracking=False).read(token) is not None
+
+
+@pytest.mark.parametrize("shop", [SHOP, "https://hub.example"])
+def test_the_hubs_own_links_are_not_led_through_it_again(shop: str) -> None:
+    made = ClickLinks(SIGNER, public_url="https://hub.example/", shop_url=shop)
+    told = notification("/sale")
+    tracked = made.tracked(told, EMAIL)
+    for own in (tracked, "https://hub.example/p/token", "https://hub.example/u/token"):
+        assert made.track(own, told, EMAIL) == own
+    assert made.shown(tracked) == f"{shop}/sale"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/", "mailto:a@shop.example", "https://shop.example/a b", "https://[", "x", ""]
+)
+def test_a_url_that_no_token_may_hold_stays_as_it_is(url: str) -> None:
+    assert links().track(url, notification(None), EMAIL) == url
+    assert links().shown(url) == url
+
+
+def test_a_text_message_keeps_the_short_link() -> None:
+    assert links().tracked(notification("/sale"), SMS) == "https://shop.example/sale"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from channels.email.domains import DomainPaces
 from channels.email.message import Mail
 from channels.pace import Pace
 from channels.providers import Line, Providers
+from channels.registry import Tools
 from hub.domain.channels import EMAIL
 from hub.domain.errors import TransientDeliveryError
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
@@ -80,7 +81,7 @@ async def test_a_mail_whose_domain_has_no_turn_for_it_is_not_made() -> None:
         links=NoLinks(),
         renderer=Renderer(),
         sender=sender("Shop <no-reply@shop.example>"),
-        link=lambda _notification, _channel: "https://shop.example/",
+        outward=Tools(Renderer(), "https://shop.example", "en"),
         default_locale="en",
         clock=lambda: 1_767_261_600_000,
     )
