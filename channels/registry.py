@@ -59,11 +59,8 @@ Opener: TypeAlias = Callable[[Mapping[str, Any], Tools], AbstractAsyncContextMan
 """Takes the channel's table and the tools. Raises ConfigurationError where the table will not do."""
 
 
-@asynccontextmanager
-async def open_registered(
-    tables: Mapping[str, Mapping[str, Any]], tools: Tools, *, found: Iterable[EntryPoint] | None = None
-) -> AsyncIterator[dict[Channel, DeliveryChannel]]:
-    """Yield the channels that have a table. `found` stands for the entry points that are installed.
+def registered(tables: Iterable[str], *, found: Iterable[EntryPoint] | None = None) -> dict[str, EntryPoint]:
+    """Return the entry points of the channels that have a table. `found` stands for those that are installed.
 
     Raises ConfigurationError for a table without a channel, and for one that takes the place of a built-in one.
     """
@@ -71,6 +68,18 @@ async def open_registered(
     mistakes = [mistake for name in tables if (mistake := _mistake(name, known)) is not None]
     if mistakes:
         raise ConfigurationError(mistakes)
+    return {name: known[name] for name in tables}
+
+
+@asynccontextmanager
+async def open_registered(
+    tables: Mapping[str, Mapping[str, Any]], tools: Tools, *, found: Iterable[EntryPoint] | None = None
+) -> AsyncIterator[dict[Channel, DeliveryChannel]]:
+    """Yield the channels that have a table. `found` stands for the entry points that are installed.
+
+    Raises ConfigurationError as `registered` does, and where a table will not do for its channel.
+    """
+    known = registered(tables, found=found)
     async with AsyncExitStack() as stack:
         opened: dict[Channel, DeliveryChannel] = {}
         for name, table in tables.items():

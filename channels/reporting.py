@@ -33,6 +33,7 @@ class Register(Protocol):
         ...
 
 
+_GOODBYE_S = 3.0
 _log = logger(__name__)
 _ADVICE = "make them a channels.providers.Providers, or call them otherwise"
 _ByChannel = Mapping[Channel, Providers[Any]]
@@ -85,8 +86,9 @@ async def reporting(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        with contextlib.suppress(StoreUnavailable):  # Then it is forgotten after its silence.
-            await register.leave(uid)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):  # Then it is forgotten after its silence.
+            async with asyncio.timeout(_GOODBYE_S):
+                await register.leave(uid)
 
 
 def _providers_of(channels: Mapping[Channel, DeliveryChannel]) -> _ByChannel:

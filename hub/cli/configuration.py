@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from channels.registry import registered
 from hub.app import build_renderer, load_playbook
 from hub.config import environment, read
 from hub.config_secrets import redacted
@@ -18,6 +19,7 @@ _POINTED_AT = (
     load_playbook,
     build_renderer,
     lambda settings: keys_from_files(settings.token),
+    lambda settings: registered(settings.channels),
 )
 
 

@@ -29,7 +29,7 @@ class Heartbeat:
                     async with asyncio.timeout(_TIMEOUT_S):
                         await self._register.beat(self._facts())
                 except (StoreUnavailable, TimeoutError) as error:
-                    _log.info("heartbeat_missed", error=str(error))
+                    _missed(error)
                 await asyncio.sleep(BEAT_S)
         finally:
             await self._leave()
@@ -40,4 +40,8 @@ class Heartbeat:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._register.leave(self._facts().uid)
         except (StoreUnavailable, TimeoutError) as error:
-            _log.info("heartbeat_missed", error=str(error))
+            _missed(error)
+
+
+def _missed(error: Exception) -> None:
+    _log.info("heartbeat_missed", error=str(error) or "no answer in time")

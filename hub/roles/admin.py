@@ -11,8 +11,9 @@ from aiohttp import web
 from hub.api.app import build_admin_app
 from hub.api.health import Check, Health
 from hub.config_checks import parse_address
-from hub.domain.errors import ConfigurationError, Mistake, StoreUnavailable
+from hub.domain.errors import StoreUnavailable
 from hub.observe import logger
+from hub.roles.listening import cannot_listen
 from hub.store.connection import generation_of
 from hub.store.server import Server
 
@@ -41,8 +42,7 @@ async def _listen(runner: web.AppRunner, listen: str) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        advice = f"{error.strerror}; write another host:port, or port 0 for any"
-        raise ConfigurationError([Mistake("settings", "admin_listen", listen, advice)]) from error
+        raise cannot_listen(listen, error, key="admin_listen") from error
 
 
 def redis_check(server: Server) -> Check:

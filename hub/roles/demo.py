@@ -22,6 +22,7 @@ from hub.roles.metrics_folder import fresh_metrics_dir
 from hub.roles.state import redis_of
 from hub.service.api_keys import make_api_key
 from hub.settings import Settings
+from hub.store.data_folder import made
 from hub.supervisor import Child, Supervisor
 
 _SCENARIO = Path(__file__).parents[1] / "web" / "scenario"
@@ -35,7 +36,7 @@ _ANY = "127.0.0.1:0"
 
 async def demo(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -> int:
     """Run everything until `stopping`. Its Redis keeps what happened for the next time."""
-    data_dir = Path(settings.data_dir)
+    data_dir = made(Path(settings.data_dir))
     with reserved_port(settings.listen) as listen, reserved_port(_ANY) as relay, reserved_port(_ANY) as http:
         async with redis_of(settings) as redis_url:
             service = make_api_key("demo-shop")

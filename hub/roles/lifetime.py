@@ -13,9 +13,11 @@ from typing import Self
 import uvloop
 
 from hub.domain.errors import ConfigurationError
+from hub.observe import logger
 from hub.roles.collector import calm, tend
 from hub.supervisor import EXIT_CONFIGURATION
 
+_log = logger(__name__)
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own name for the folder in which processes add up their metrics."""
 
@@ -41,11 +43,15 @@ Role = Callable[[asyncio.Event], Awaitable[int]]
 def run_role(role: Role, *, supervised: bool = False) -> int:
     """Run a role on uvloop and return its exit code.
 
-    The role gets an event that is set by SIGTERM, SIGINT or, if `supervised`, the end of the parent; it then has to
-    drain and return. Configuration mistakes are printed, one a line, and end in exit code 78.
+    The role gets an event that is set by SIGTERM, SIGINT, SIGHUP or, if `supervised`, the end of the parent; it then
+    has to drain and return. Another SIGTERM or SIGINT cancels it: it ends at once, with exit code 1. Configuration
+    mistakes are printed, one a line, and end in exit code 78.
     """
     try:
         return uvloop.run(_with_signals(role, supervised=supervised))
+    except asyncio.CancelledError:
+        sys.stderr.write("It was asked to stop twice, and has left undone what it had in hand.\n")
+        return 1
     except ConfigurationError as error:
         for mistake in error.mistakes:
             sys.stderr.write(f"{mistake}\n")
@@ -56,9 +62,7 @@ async def _with_signals(role: Role, *, supervised: bool) -> int:
     calm()
     tending = asyncio.create_task(tend(), name="collector")
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    _heed_signals(stopping)
     watch = await _watch_parent(stopping) if supervised else None
     try:
         return await role(stopping)
@@ -66,6 +70,25 @@ async def _with_signals(role: Role, *, supervised: bool) -> int:
         tending.cancel()
         if watch is not None:
             watch.close()
+
+
+def _heed_signals(stopping: asyncio.Event) -> None:
+    """Set the event at a signal, and cancel the task that is running now at a second SIGTERM or SIGINT."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    asked = 0
+
+    def stop(number: signal.Signals) -> None:
+        nonlocal asked
+        _log.info("stopping", signal=number.name)
+        stopping.set()
+        # A terminal that closes, and the shell in it, send SIGHUP one after the other: that is no impatience.
+        asked += number is not signal.SIGHUP
+        if asked > 1 and task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # As nohup has it.
+            loop.add_signal_handler(number, stop, number)
 
 
 class _EndOfParent(asyncio.Protocol):

@@ -31,5 +31,5 @@ def reserved_port(listen: str) -> Iterator[str]:
 
 def cannot_listen(listen: str, error: OSError, *, key: str = "listen") -> ConfigurationError:
     """Return the error for an address that cannot be listened on; `key` is the setting that it comes from."""
-    advice = f"cannot be listened on ({error.strerror or error}); write another host:port"
+    advice = f"cannot be listened on ({error.strerror or error}); write another host:port, or port 0 for any"
     return ConfigurationError([Mistake("settings", key, listen, advice)])

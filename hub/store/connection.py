@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from hub.domain.errors import StoreUnavailable
@@ -68,12 +68,13 @@ def store_errors(what: str) -> Iterator[None]:
         if not means_unavailable(error):
             raise
         STORE_ERRORS.labels(what).inc()
-        raise StoreUnavailable(f"{what}: {error}") from error
+        told = "what answers there is no Redis" if isinstance(error, InvalidResponse) else str(error)
+        raise StoreUnavailable(f"{what}: {told}") from error
 
 
 def means_unavailable(error: RedisError) -> bool:
     """Say whether an error is Redis' present condition (gone, loading, full, read-only) and not ours."""
-    if isinstance(error, (RedisConnectionError, RedisTimeoutError)):
+    if isinstance(error, (RedisConnectionError, RedisTimeoutError, InvalidResponse)):
         return True
     code = getattr(error, "status_code", None)
     return _WAIT_CODES.match(f"{code} {error}" if code else str(error)) is not None

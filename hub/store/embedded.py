@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hub.domain.errors import ConfigurationError, Mistake
+from hub.store.data_folder import made
 
 _START_TIMEOUT_S = 30.0
 """Loading a large append-only file takes a while."""
@@ -109,7 +110,7 @@ async def _start(data_dir: Path, path: Path) -> asyncio.subprocess.Process:
 
 def _prepare(data_dir: Path, path: Path, log: Path) -> list[str]:
     """Make the folder, clear a dead server's socket away and return the server's arguments."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    made(data_dir)
     path.unlink(missing_ok=True)
     options = {
         "--port": "0",

@@ -40,11 +40,12 @@ async def test_config_check_tells_every_mistake_at_once(tmp_path: Path) -> None:
         "DOORBELL_SMTP__URL": "http://relay",
         "DOORBELL_SMTP__SENDER": "The shop",
         "DOORBELL_DEFAULT_LOCALE": "tlh",
+        "DOORBELL_CHANNELS": '{"fax": {}}',
     }
     code, _, told = await doorbell("--config", str(file), "config", "check", environment=environment)
     assert code == 78
     settings = ("workers", "listen", "kafka.bootstrap", "smpt", "token.hmac_secret", "smtp.url", "templates_dir")
-    for key in (*settings, "order-placed", "pigeon", "smtp.sender", "default_locale"):
+    for key in (*settings, "order-placed", "pigeon", "smtp.sender", "default_locale", "channels.fax"):
         assert key in told, f"{key} in {told}"
     assert "Traceback" not in told
     assert "short" not in told
@@ -56,6 +57,38 @@ async def test_a_role_with_mistakes_does_not_start(tmp_path: Path) -> None:
     assert code == 78
     assert "workers" in told
     assert "redis_url" in told
+
+
+@pytest.mark.parametrize("role", ["serve", "consume", "deliver", "demo"])
+async def test_a_role_without_a_folder_for_its_data_says_so(tmp_path: Path, role: str) -> None:
+    (tmp_path / "data").touch()
+    environment = clean_environment() | {
+        "DOORBELL_DATA_DIR": str(tmp_path / "data"),
+        "DOORBELL_LISTEN": "127.0.0.1:0",
+        "DOORBELL_KAFKA__BOOTSTRAP": "127.0.0.1:1",
+    }
+    code, _, told = await doorbell(role, environment=environment)
+    assert (code, "data_dir" in told, "Traceback" in told) == (78, True, False)
+
+
+async def test_a_redis_that_is_none_is_named_and_waited_for(tmp_path: Path, unique_name: str) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Installation(tmp_path, unique_name, REDIS_URL=f"redis://127.0.0.1:{port}") as hub:
+        serve = hub.start("serve")
+
+        async def told() -> bool:
+            status, failing = await hub.readiness("serve")
+            return status == 503 and "no Redis" in failing["redis"]
+
+        await until_true(told, timeout_s=30, what="the readiness says that it is no Redis")
+        assert serve.running
+        assert await serve.stop(timeout_s=_GRACE_S) == 0
+    assert "Traceback" not in serve.output
 
 
 async def test_a_token_from_the_command_line_lets_its_user_in(tmp_path: Path, redis_url: str, unique_name: str) -> None:

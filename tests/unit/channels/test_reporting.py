@@ -98,3 +98,12 @@ async def test_a_channel_whose_providers_cannot_be_told_about_is_refused_at_the_
     with pytest.raises(ConfigurationError, match=r"channels\.whatsapp = .*channels\.providers\.Providers"):
         await report(register, whatsapp=SimpleNamespace(providers=providers))
     assert register.heard.empty()
+
+
+async def test_goodbye_is_not_waited_for_where_redis_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Register):
+        async def leave(self, uid: str) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("channels.reporting._GOODBYE_S", 0.01)
+    assert (await report(Silent())).uid == "w"

@@ -2,6 +2,7 @@ import pytest
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -12,7 +13,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from hub.store.connection import means_unavailable
+from hub.domain.errors import StoreUnavailable
+from hub.store.connection import means_unavailable, store_errors
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,7 @@ from hub.store.connection import means_unavailable
     [
         RedisConnectionError("gone"),
         RedisTimeoutError("slow"),
+        InvalidResponse('Protocol error, got "<" as reply type byte'),
         AuthenticationError("not with this password"),
         BusyLoadingError("Redis is loading the dataset in memory", status_code="LOADING"),
         OutOfMemoryError("command not allowed", status_code="OOM"),
@@ -35,6 +38,11 @@ from hub.store.connection import means_unavailable
 )
 def test_a_condition_that_passes_means_unavailable(error: RedisError) -> None:
     assert means_unavailable(error)
+
+
+def test_what_is_no_redis_is_told() -> None:
+    with pytest.raises(StoreUnavailable, match="jobs: what answers there is no Redis"), store_errors("jobs"):
+        raise InvalidResponse('Protocol error, got "H" as reply type byte')
 
 
 @pytest.mark.parametrize(
