@@ -6,7 +6,7 @@ the job aside for an operator. `channels.performer` carries the moves out.
 Promises kept here: nothing is sent that has been seen, called off or replaced, has expired, is for an erased person or
 against a ruling (`hub.domain.rulings`); what is held waits and uses up no tries; a failure for good goes on to the next
 step at once; of one step at most two calls can have an unknown outcome; an outage of a provider uses up no tries, for a
-day.
+day from when it was found, however long the step had waited until then.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hub.domain.rulings import Allow, Drop, Hold, Ruling
 UNKNOWN_CALLS_MAX = 2
 """One intended send, and after a crash or a timeout at most one more."""
 PATIENCE_MS = 86_400_000
-"""For how long after it was due a step waits for a provider that is down."""
+"""For how long a step waits for a provider that it has found down, each time, and not up meanwhile."""
 _MS = 1_000
 
 
@@ -46,7 +46,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ruling: Ruling | None = None
     """What the person's preferences and the rules of the house say; None where nothing asked for them."""
     tries: int = 0
-    """Claims before this one, whether or not they came to a call."""
+    """Claims before this one, whether or not they came to a call, but for those that found the provider down."""
+    outages: int = 0
+    """Claims before this one that found the provider down."""
+    down_since_ms: int | None = None
+    """Since when all claims before this one have found it down; None: the last one did not."""
     unknown_calls: int = 0
     """Earlier calls of this step that the provider may have taken."""
     resends_unknown: bool = True
@@ -126,6 +130,8 @@ class Retry(msgspec.Struct, frozen=True, tag=True):
     reason: str
     due_ms: int
     unknown: bool = False
+    down_since_ms: int | None = None
+    """Since when the provider is known to be down; None: it is not."""
 
 
 class Wait(msgspec.Struct, frozen=True, tag=True):
@@ -235,13 +241,26 @@ def _may_resend(facts: Facts) -> bool:
 
 
 def _try_again(job: Job, facts: Facts, result: Refused, limits: Limits) -> Move:
+    if result.provider_down:
+        return _wait_for_provider(job, facts, result, limits)
     tries = facts.tries + 1
-    waits_out = result.provider_down and facts.now_ms < job.due_ms + PATIENCE_MS
-    if tries >= limits.max_tries and not waits_out:
+    if tries >= limits.max_tries:
         return Bury(f"tried {tries} times, last: {result.reason}", followed_by=_next_steps(job, facts))
-    wait_s = limits.backoff.wait_s(tries, jitter=facts.jitter, retry_after_s=result.retry_after_s)
+    return _retry(facts, result, limits)
+
+
+def _wait_for_provider(job: Job, facts: Facts, result: Refused, limits: Limits) -> Move:
+    since_ms = facts.now_ms if facts.down_since_ms is None else facts.down_since_ms
+    if facts.now_ms >= since_ms + PATIENCE_MS:
+        return Bury(f"its provider was down for a day, last: {result.reason}", followed_by=_next_steps(job, facts))
+    return _retry(facts, result, limits, down_since_ms=since_ms)
+
+
+def _retry(facts: Facts, result: Refused, limits: Limits, *, down_since_ms: int | None = None) -> Retry:
+    claims = facts.tries + facts.outages + 1
+    wait_s = limits.backoff.wait_s(claims, jitter=facts.jitter, retry_after_s=result.retry_after_s)
     outcome = "refused" if result.begun else "deferred"
-    return Retry(outcome, result.reason, facts.now_ms + round(wait_s * _MS))
+    return Retry(outcome, result.reason, facts.now_ms + round(wait_s * _MS), down_since_ms=down_since_ms)
 
 
 def _after_unclear(job: Job, facts: Facts, reason: str, limits: Limits) -> Move:

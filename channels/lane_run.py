@@ -142,7 +142,8 @@ class LaneRun:
             await asyncio.gather(*(self._give_back(claimed) for claimed in unbegun))
 
     async def _give_back(self, claimed: Claimed) -> None:
-        await self._jobs.retry(claimed, self._clock(), "the worker was stopped", outcome="released")
+        reason, since_ms = "the worker was stopped", claimed.down_since_ms
+        await self._jobs.retry(claimed, self._clock(), reason, outcome="released", down_since_ms=since_ms)
 
 
 async def wait_for(stop: asyncio.Event, seconds: float) -> None:

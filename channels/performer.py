@@ -183,8 +183,8 @@ class Performer:
                     notes=self._notes(hand, outcome, provider_id=provider_id, reason=reason),
                 )
                 kept = await self._written(lambda: finish(claimed, followed_by=followed_by), claimed)
-            case Retry(outcome, reason, due_ms, unknown):
-                retry = partial(self._jobs.retry, unknown=unknown, outcome=outcome)
+            case Retry(outcome, reason, due_ms, unknown, down_since_ms):
+                retry = partial(self._jobs.retry, unknown=unknown, outcome=outcome, down_since_ms=down_since_ms)
                 kept = await self._written(lambda: retry(claimed, due_ms, reason), claimed)
             case Wait(reason, due_ms):
                 outcome = _HELD

@@ -54,9 +54,16 @@ class JobQueue(Protocol):
         ...
 
     async def retry(
-        self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
+        self,
+        claimed: Claimed,
+        due_ms: int,
+        reason: str,
+        *,
+        unknown: bool = False,
+        outcome: str = "retry",
+        down_since_ms: int | None = None,
     ) -> bool:
-        """Give a job back until it is due again, and note why."""
+        """Give a job back until it is due again, and note why; `down_since_ms`: because its provider is down."""
         ...
 
     async def bury(self, claimed: Claimed, reason: str, *, notes: Sequence[Note] = ()) -> bool:

@@ -33,7 +33,9 @@ _BEGIN = load_script("job_begin")
 _FINISH = load_script("job_finish")
 _RETRY = load_script("job_retry")
 
-_FIELDS_PER_JOB = 5
+_FIELDS_PER_JOB = 7
+_HOLDER = 4
+"""The place of the holder's token in a job's state."""
 _MAX_SCHEDULED = 32
 """Jobs that one run of the script puts into the queue: it holds up everybody else for a third of a millisecond."""
 Note: TypeAlias = tuple[Notification, Attempt]
@@ -47,6 +49,7 @@ class Claimed(msgspec.Struct, frozen=True):
 
     `attempt` counts the provider calls begun before this claim, `claims` the claims before it (a job that keeps killing
     its worker has many claims and no attempt). `unknown`: an earlier call may have been taken by the provider.
+    `outages` of the claims found the provider down, those since `down_since_ms` in a row; None: the last one did not.
     """
 
     job: Job
@@ -55,6 +58,8 @@ class Claimed(msgspec.Struct, frozen=True):
     unknown: bool
     claims: int
     lease_until_ms: int
+    outages: int = 0
+    down_since_ms: int | None = None
 
 
 class _Shard(msgspec.Struct, frozen=True):
@@ -159,10 +164,12 @@ class Jobs:
         replies = await self._scripts.run_many(_CLAIM, calls)
         for (shard, _), reply in zip(shares, replies, strict=True):
             for start in range(0, len(reply), _FIELDS_PER_JOB):
-                job_id, body, tries, claims, unknown = reply[start : start + _FIELDS_PER_JOB]
+                job_id, body, tries, claims, unknown, outages, since = reply[start : start + _FIELDS_PER_JOB]
                 job = await self._read(shard, JobId(job_id.decode()), body, token)
                 if job is not None:
-                    claimed.append(Claimed(job, token, tries, bool(unknown), claims, until_ms))
+                    down_since_ms = int(since) if since else None
+                    found = Claimed(job, token, tries, bool(unknown), claims, until_ms, outages, down_since_ms)
+                    claimed.append(found)
         return claimed
 
     async def _read(self, shard: _Shard, job_id: JobId, body: bytes, token: str) -> Job | None:
@@ -245,15 +252,23 @@ class Jobs:
         return Call(keys, args)
 
     async def retry(
-        self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
+        self,
+        claimed: Claimed,
+        due_ms: int,
+        reason: str,
+        *,
+        unknown: bool = False,
+        outcome: str = "retry",
+        down_since_ms: int | None = None,
     ) -> bool:
         """Give a job back until `due_ms`; `outcome` (`unknown` where it is) and `reason` go into the record.
 
-        `unknown`: the provider may have taken it, and the next claimer is told so. False: the lease is lost, the queue
-        has not changed.
+        `unknown`: the provider may have taken it. `down_since_ms`: it is down, and since when. The next claimer is told
+        both. False: the lease is lost, the queue has not changed.
         """
         keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
-        call = Call(keys, (claimed.job.id, claimed.token, due_ms, int(unknown)))
+        since = "" if down_since_ms is None else down_since_ms
+        call = Call(keys, (claimed.job.id, claimed.token, due_ms, int(unknown), 0, since))
         attempt = _attempt(claimed, self._clock(), "unknown" if unknown else outcome, detail=reason)
         return await self._run_noted(_RETRY, call, claimed, attempt)
 
@@ -263,7 +278,7 @@ class Jobs:
         False: the lease is lost, the queue has not changed.
         """
         keys = self._parts(self._shard(claimed.job), "due", "leased", "state")
-        call = Call(keys, (claimed.job.id, claimed.token, until_ms, 0, 1))
+        call = Call(keys, (claimed.job.id, claimed.token, until_ms, 0, 1, ""))
         noting = self._records.ruling(claimed.job.notification, ruling)
         calling = self._records.calling([claimed.job.notification.user])
         return bool((await self._scripts.run_mixed([(_RETRY, call), noting, *calling]))[0])
@@ -298,7 +313,7 @@ class Jobs:
     async def _holds(self, shard: _Shard, job_id: JobId, token: str) -> bool:
         read: Command = ("HGET", *self._parts(shard, "state"), job_id)
         (state,) = await read_pipelined(self._server, [read], what="job state")
-        return state is not None and bool(state.endswith(f"|{token}".encode()))
+        return state is not None and state.split(b"|")[_HOLDER] == token.encode()
 
     async def _put_aside(self, shard: _Shard, job_id: JobId, body: bytes, reason: str) -> None:
         origin = f"job {shard.lane}/{shard.number}"

@@ -14,18 +14,18 @@
 local due, leased, body, state, open = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[6]
 local id, now_ms = ARGV[1], tonumber(ARGV[10])
 local done = 'done:' .. ARGV[2]
-local tries, claims, _, unknown, token = read_state(state, id)
-if token == '-' .. ARGV[2] then
+local own = read_state(state, id)
+if own.token == '-' .. ARGV[2] then
   return 2
 end
-if token ~= ARGV[2] then
+if own.token ~= ARGV[2] then
   return redis.call('GET', KEYS[5]) == done and 1 or 0
 end
 
 local function give_back(at_ms)
   redis.call('ZREM', leased, id)
   redis.call('ZADD', due, at_ms, id)
-  write_state(state, id, tries, claims, '0', unknown, '-' .. token)
+  write_state(state, id, given_back(own))
 end
 
 local closing = redis.call('HGET', open, 'closing')

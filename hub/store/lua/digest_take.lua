@@ -8,8 +8,7 @@
 
 --#include job_state
 
-local _, _, _, _, token = read_state(KEYS[1], ARGV[1])
-if token ~= ARGV[2] then
+if read_state(KEYS[1], ARGV[1]).token ~= ARGV[2] then
   return 0
 end
 if redis.call('HGET', KEYS[2], 'closing') == ARGV[1] then

@@ -9,18 +9,19 @@
 --#include job_state
 
 local id = ARGV[1]
-local tries, claims, begun, unknown, token = read_state(KEYS[2], id)
-if token ~= ARGV[2] then
+local own = read_state(KEYS[2], id)
+if own.token ~= ARGV[2] then
   return 0
 end
-if KEYS[3] and begun == '0' and tonumber(redis.call('HGET', KEYS[3], 'floor') or '0') > tonumber(ARGV[4]) then
+if KEYS[3] and own.begun == '0' and tonumber(redis.call('HGET', KEYS[3], 'floor') or '0') > tonumber(ARGV[4]) then
   redis.call('ZREM', KEYS[1], id)
   redis.call('ZADD', KEYS[4], ARGV[5], id)
-  write_state(KEYS[2], id, tries, claims, '0', unknown, '-' .. token)
+  write_state(KEYS[2], id, given_back(own))
   return 0
 end
-if begun == '0' then
-  write_state(KEYS[2], id, tries + 1, claims, '1', unknown, token)
+if own.begun == '0' then
+  own.tries, own.begun = own.tries + 1, '1'
+  write_state(KEYS[2], id, own)
 end
 redis.call('ZADD', KEYS[1], 'GT', ARGV[3], id)
 return 1

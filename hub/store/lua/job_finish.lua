@@ -11,8 +11,7 @@
 
 local id, window_s, following = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local done = 'done:' .. ARGV[2]
-local _, _, _, _, token = read_state(KEYS[3], id)
-if token ~= ARGV[2] then
+if read_state(KEYS[3], id).token ~= ARGV[2] then
   return redis.call('GET', KEYS[4]) == done and 1 or 0
 end
 redis.call('ZREM', KEYS[1], id)

@@ -1,6 +1,7 @@
 """The delay queue against a plain model of it, on a real Redis: no job is lost, held twice or done twice."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from hypothesis import strategies as st
@@ -45,6 +46,8 @@ class Held:
     unknown: bool = False
     tries: int = 0
     claims: int = 0
+    outages: int = 0
+    down_since_ms: int | None = None
 
 
 @dataclass
@@ -89,6 +92,7 @@ class JobsMachine(QueueMachine):
             held = self.model.jobs[each.job.id]
             held.unknown = held.unknown or held.begun
             assert (each.attempt, each.claims, each.unknown) == (held.tries, held.claims, held.unknown)
+            assert (each.outages, each.down_since_ms) == (held.outages, held.down_since_ms)
             held.token, held.begun, held.claims = each.token, False, held.claims + 1
             held.due_ms = self.now_ms + LEASE_MS
         self.in_hand += claimed
@@ -112,16 +116,19 @@ class JobsMachine(QueueMachine):
             held.tries += not held.begun
             held.begun, held.due_ms = True, max(held.due_ms, until_ms)
 
-    @rule(pick=PICK, delay_ms=st.sampled_from([0, 10]), unknown=st.booleans())
-    def retry(self, pick: int, delay_ms: int, unknown: bool) -> None:
+    @rule(pick=PICK, delay_ms=st.sampled_from([0, 10]), unknown=st.booleans(), down=st.booleans())
+    def retry(self, pick: int, delay_ms: int, unknown: bool, down: bool) -> None:
         if (found := self.holder(pick)) is None:
             return
         claimed, held = found
-        again = self.runner.run(self.jobs.retry(claimed, self.now_ms + delay_ms, "busy", unknown=unknown))
+        since_ms = (claimed.down_since_ms or self.now_ms) if down else None
+        retry = partial(self.jobs.retry, unknown=unknown, down_since_ms=since_ms)
+        again = [self.runner.run(retry(claimed, self.now_ms + delay_ms, "busy")) for _ in range(2)]
         if held is not None:
-            assert again
+            assert again == [True, True]
             held.token, held.begun, held.due_ms = f"-{held.token}", False, self.now_ms + delay_ms
             held.unknown = held.unknown or unknown
+            held.outages, held.down_since_ms = held.outages + down, since_ms
 
     @rule(pick=PICK, follow=st.booleans())
     def finish(self, pick: int, follow: bool) -> None:

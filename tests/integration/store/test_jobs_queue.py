@@ -8,7 +8,7 @@ from hub.domain.notifications import Job, Lane
 from hub.store.dead_letters import DeadLetters
 from hub.store.jobs import Claimed, Jobs
 from hub.store.keys import Keys, shard_of
-from hub.store.records import Attempt, Records
+from hub.store.records import Attempt, RecordedRuling, Records
 
 MakeJob = Callable[..., Job]
 LEASE_MS = 100
@@ -127,6 +127,36 @@ async def test_a_retry_may_say_that_the_outcome_is_unknown(jobs: Jobs, make_job:
     await jobs.schedule_many([make_job("n1")])
     await jobs.retry(await claim_one(jobs, 0), 0, "timeout", unknown=True)
     assert (await claim_one(jobs, 0)).unknown
+
+
+async def test_an_outage_is_remembered_from_its_beginning_until_something_else_happens(
+    jobs: Jobs, make_job: MakeJob
+) -> None:
+    await jobs.schedule_many([make_job("n1")])
+    held = RecordedRuling(0, 0, 0, EMAIL, "hold", until_ms=4)
+    found = [await claim_one(jobs, 0)]
+    await jobs.retry(found[-1], 1, "down", down_since_ms=900)
+    found.append(await claim_one(jobs, 1))
+    await jobs.begin(found[-1])
+    await jobs.retry(found[-1], 2, "down", down_since_ms=900)
+    found.append(await claim_one(jobs, 2))
+    await jobs.retry(found[-1], 3, "busy")
+    found.append(await claim_one(jobs, 3))
+    await jobs.hold(found[-1], 4, ruling=held)
+    found.append(await claim_one(jobs, 4))
+    assert [each.claims for each in found] == [0, 1, 2, 3, 3]
+    assert [each.outages for each in found] == [0, 1, 2, 2, 2]
+    assert [each.down_since_ms for each in found] == [None, 900, 900, None, None]
+
+
+async def test_a_job_of_an_older_version_is_claimed_with_its_counts(
+    jobs: Jobs, make_job: MakeJob, redis: Redis, keys: Keys
+) -> None:
+    job = make_job("n1")
+    await jobs.schedule_many([job])
+    await redis.hset(keys.jobs(job.lane, shard_of(job.notification.user, 2), "state"), job.id, "2|3|0|1|-x")
+    claimed = await claim_one(jobs, 0)
+    assert (claimed.attempt, claimed.claims, claimed.unknown, claimed.outages) == (2, 3, True, 0)
 
 
 async def test_finishing_schedules_the_next_step_once(jobs: Jobs, make_job: MakeJob) -> None:

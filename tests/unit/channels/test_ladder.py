@@ -46,11 +46,16 @@ NOTIFICATION = Notification(
     ladder=(Step(PUSH), Step(EMAIL, after_s=60.0)),
     expires_ms=NOW_MS + 3_600_000,
 )
+LASTING = msgspec.structs.replace(NOTIFICATION, expires_ms=None)
 FACTS = Facts(now_ms=NOW_MS, jitter=0.5)
 
 
 def job(step: int = 0) -> Job:
     return Job(id=job_id(NOTIFICATION.id, step), step=step, notification=NOTIFICATION, due_ms=NOW_MS)
+
+
+def lasting_job() -> Job:
+    return Job(id=job_id(NOTIFICATION.id, 0), step=0, notification=LASTING, due_ms=NOW_MS)
 
 
 def move(result: Result | None = None, *, step: int = 0, **facts: object) -> Move:
@@ -132,14 +137,27 @@ def test_our_own_fault_is_put_aside_for_an_operator() -> None:
     assert move(Broken("no template"), step=1) == Bury("no template")
 
 
+OUTAGE = Refused("503", provider_down=True)
+
+
 def test_an_outage_of_the_provider_uses_up_no_tries() -> None:
-    outage = Refused("503", provider_down=True)
-    assert isinstance(move(outage, tries=1_000), Retry)
+    found = move(OUTAGE, tries=2, outages=1_000, down_since_ms=NOW_MS - PATIENCE_MS + 1)
+    assert isinstance(found, Retry)
+    assert found.down_since_ms == NOW_MS - PATIENCE_MS + 1
+    after = move(Refused("451"), tries=1, outages=1_000)
+    assert isinstance(after, Retry)
+    assert after.down_since_ms is None
+
+
+def test_an_outage_begins_when_it_is_found_however_long_the_step_has_been_due() -> None:
+    late_ms = NOW_MS + 3 * PATIENCE_MS
+    found = next_move(lasting_job(), msgspec.structs.replace(FACTS, now_ms=late_ms), OUTAGE, limits=LIMITS)
+    assert found == Retry("deferred", "503", late_ms + 1_000, down_since_ms=late_ms)
 
 
 def test_an_outage_that_outlasts_all_patience_buries_the_job() -> None:
-    outage = Refused("503", provider_down=True)
-    assert isinstance(move(outage, tries=1_000, now_ms=NOW_MS + PATIENCE_MS), Bury)
+    found = move(OUTAGE, down_since_ms=NOW_MS - PATIENCE_MS)
+    assert found == Bury("its provider was down for a day, last: 503", followed_by=(next_job(NOW_MS),))
 
 
 # Rulings

@@ -84,9 +84,16 @@ class Queue:
         return self._hear(f"hold until {until_ms - NOW_MS}")
 
     async def retry(
-        self, claimed: Claimed, due_ms: int, reason: str, *, unknown: bool = False, outcome: str = "retry"
+        self,
+        claimed: Claimed,
+        due_ms: int,
+        reason: str,
+        *,
+        unknown: bool = False,
+        outcome: str = "retry",
+        down_since_ms: int | None = None,
     ) -> bool:
-        return self._hear(f"retry {outcome} {reason}")
+        return self._hear(f"retry {outcome} {reason}" + (" down" if down_since_ms is not None else ""))
 
     async def bury(self, claimed: Claimed, reason: str, *, notes: Sequence[Note] = ()) -> bool:
         self.notes += notes
