@@ -36,7 +36,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """How far the person has come with the inbox entry; None where it has left the inbox and nobody has seen it."""
     erased: bool = False
     cancelled: bool = False
-    """A service has called it off by its cancel key."""
+    """A service has called it off, by its cancel key or with its bulk."""
     replaced: bool = False
     """A newer notification of the same collapse key has taken its place."""
     gathered: tuple[Job, ...] | None = None
@@ -216,7 +216,7 @@ def _before_call(job: Job, facts: Facts) -> Move:
 def why_over(job: Job, facts: Facts) -> Done | None:
     """Return how the whole ladder ends here, None where it goes on."""
     if facts.cancelled:
-        return Done("cancelled", "its cancel key has been cancelled")
+        return Done("cancelled", f"its {'bulk' if job.notification.bulk else 'cancel key'} has been cancelled")
     if facts.replaced:
         return Done("replaced", "a newer one of the same collapse key has taken its place")
     if facts.erased:

@@ -32,7 +32,7 @@ class JobQueue(Protocol):
         ...
 
     async def are_cancelled(self, jobs: Sequence[Job]) -> list[bool]:
-        """Say of each job whether it has been called off by its cancel key."""
+        """Say of each job whether it has been called off, by its cancel key or with its bulk."""
         ...
 
     async def finish(

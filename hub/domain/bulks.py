@@ -68,6 +68,8 @@ class BulkOutcome(StrEnum):
     """Every channel that could be tried has failed."""
     SKIPPED = "skipped"
     """Nobody was asked: seen already, expired, no address, no consent, switched off, erased."""
+    CANCELLED = "cancelled"
+    """The bulk was cancelled before anything went out."""
     REFUSED = "refused"
     """It could not be put into the inbox: the text cannot be rendered for this person, or what is kept not be read."""
 
@@ -80,6 +82,7 @@ _OF_STEPS: Mapping[str, BulkOutcome] = MappingProxyType(
         "buried": BulkOutcome.FAILED,
         "skipped": BulkOutcome.SKIPPED,
         "dropped": BulkOutcome.SKIPPED,
+        "cancelled": BulkOutcome.CANCELLED,
     }
 )
 

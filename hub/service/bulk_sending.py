@@ -129,6 +129,7 @@ class BulkCounts(msgspec.Struct, frozen=True):
     unknown: int
     failed: int
     skipped: int
+    cancelled: int
     refused: int
 
 
@@ -139,7 +140,8 @@ class BulkStatus(msgspec.Struct, frozen=True):
     accepted: int
     reached: int
     over: bool
-    """Whether everybody has been reached; messages may still be on their way."""
+    """Whether nobody else will be reached; messages may still be on their way."""
+    cancelled: bool
     retries: int
     counts: BulkCounts
 
@@ -167,6 +169,10 @@ class Store(Protocol):
 
     async def progress(self, bulk: BulkId) -> Progress | None:
         """Return how far it is."""
+        ...
+
+    async def cancel(self, bulk: BulkId) -> bool:
+        """Have nobody else reached and what waits dropped; False where there is no such bulk."""
         ...
 
     async def again(self, bulk: BulkId) -> int | None:
@@ -315,33 +321,50 @@ class BulkSending:
         if progress is None:
             raise _unknown(request)
         counts = await self._outcomes.counts(progress.bulk.id)
-        reached = progress.people
-        accepted = reached if progress.over else max(progress.bulk.expected, reached)
+        reached, cancelled = progress.people, progress.cancelled_ms is not None
+        everybody = progress.over and not cancelled
+        accepted = reached if everybody else max(progress.bulk.expected, reached)
+        open_yet = max(0, accepted - sum(counts.values()))
         return BulkStatus(
             id=progress.bulk.id,
             accepted=accepted,
             reached=reached,
             over=progress.over,
+            cancelled=cancelled,
             retries=progress.round_number,
             counts=BulkCounts(
-                waiting=max(0, accepted - sum(counts.values())),
+                waiting=0 if cancelled else open_yet,
                 sent=counts[BulkOutcome.SENT],
                 unknown=counts[BulkOutcome.UNKNOWN],
                 failed=counts[BulkOutcome.FAILED],
                 skipped=counts[BulkOutcome.SKIPPED],
+                cancelled=counts[BulkOutcome.CANCELLED] + (open_yet if cancelled else 0),
                 refused=counts[BulkOutcome.REFUSED] + progress.bulk.refused,
             ),
         )
 
+    async def cancel_many(self, call: Call, request: NamedBulk) -> BulkStatus:
+        """Have a bulk reach nobody else and send nothing more; say how far it has come.
+
+        What has been sent stays sent, and what is in an inbox stays there. Raises OperationFailed (NOT_FOUND),
+        StoreUnavailable.
+        """
+        if not await self._store.cancel(BulkId(request.id)):
+            raise _unknown(request)
+        _log.info("bulk_cancelled", by=call.who.user, bulk=request.id)
+        return await self.status(call, request)
+
     async def retry_failed(self, call: Call, request: NamedBulk) -> Retried:
         """Send to those again for whom it has failed.
 
-        Raises OperationFailed (NOT_FOUND, IN_PROGRESS), StoreUnavailable.
+        Raises InputError for a bulk that was cancelled, OperationFailed (NOT_FOUND, IN_PROGRESS), StoreUnavailable.
         """
         bulk = BulkId(request.id)
         progress = await self._store.progress(bulk)
         if progress is None:
             raise _unknown(request)
+        if progress.cancelled_ms is not None:
+            raise InputError("id", "is that of a bulk that has been cancelled; send another one")
         if progress.bulk.segment:
             await self._keep_members(progress.bulk, begins_ms=call.now_ms)
         retried = await self._store.again(bulk)
@@ -378,6 +401,18 @@ class BulkSending:
             repeat=Repeat.READS,
             errors=(Failure.NOT_FOUND,),
         )
+        cancel: Operation[NamedBulk, BulkStatus] = Operation(
+            name="notifications.cancel_many",
+            summary="Cancel a bulk: nobody else gets it, and what has not gone out yet is dropped.",
+            request=NamedBulk,
+            response=BulkStatus,
+            roles=SERVICES,
+            http=Http("POST", "/v1/bulks/cancel"),
+            handler=self.cancel_many,
+            rate=Rate(count=60, window_s=10.0),
+            repeat=Repeat.IDEMPOTENT,
+            errors=(Failure.NOT_FOUND,),
+        )
         retry: Operation[NamedBulk, Retried] = Operation(
             name="notifications.retry_failed",
             summary="Send a bulk once more to those for whom it has failed, and to nobody else.",
@@ -390,7 +425,7 @@ class BulkSending:
             repeat=Repeat.KEYED,
             errors=(Failure.NOT_FOUND,),
         )
-        return send_many, status, retry
+        return send_many, status, cancel, retry
 
 
 class _Checks:

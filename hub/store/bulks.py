@@ -14,6 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from hub.domain.bulks import Bulk, BulkId, Recipient
+from hub.store.bulk_cancellations import DONE, BulkCancellations
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import pipelined, read_pipelined
 from hub.store.keys import Keys
@@ -26,7 +27,6 @@ CHUNK = 50
 """Recipients that are kept, and worked off, together."""
 _FILL_S = 120
 """A request that has not written all recipients by then has come to nothing."""
-_DONE = "done"
 _NOT_OVER = -1
 _BEGIN = load_script("bulk_begin")
 _OPEN = load_script("bulk_open")
@@ -64,11 +64,12 @@ class Progress(msgspec.Struct, frozen=True):
     round_number: int
     place: str
     people: int
+    cancelled_ms: int | None = None
 
     @property
     def over(self) -> bool:
-        """Whether everybody has been reached: what remains is the delivery workers' business."""
-        return self.place == _DONE
+        """Whether nobody else will be reached: what remains is the delivery workers' business."""
+        return self.place == DONE
 
 
 class Bulks:
@@ -83,6 +84,7 @@ class Bulks:
         self._ttl_s = ttl_s
         self._clock = clock
         self.outcomes = BulkOutcomes(server, scripts, keys, ttl_s=ttl_s)
+        self._cancellations = BulkCancellations(server, scripts, keys)
 
     async def begin(self, bulk: BulkId) -> Beginning:
         """Begin to take a bulk in."""
@@ -90,7 +92,7 @@ class Bulks:
         match await self._scripts.run(_BEGIN, Call((self._keys.bulk(bulk, "state"),), (token, _FILL_S))):
             case [b"known", body, place]:
                 known = _decode(body)
-                if place.decode() != _DONE:
+                if place.decode() != DONE:
                     await self._queue(known)
                 return Known(known)
             case [b"fresh"]:
@@ -121,9 +123,13 @@ class Bulks:
 
     async def progress(self, bulk: BulkId) -> Progress | None:
         """Return how far a bulk is, None where none of that id is known (any more)."""
-        read: Command = ("HMGET", self._keys.bulk(bulk, "state"), "bulk", "round", "place", "people")
-        ((body, round_number, place, people),) = await read_pipelined(self._server, [read], what="bulk state")
-        return Progress(_decode(body), int(round_number), place.decode(), int(people or 0)) if body else None
+        read: Command = ("HMGET", self._keys.bulk(bulk, "state"), "bulk", "round", "place", "people", "cancelled")
+        ((body, *numbers),) = await read_pipelined(self._server, [read], what="bulk state")
+        if not body:
+            return None
+        round_number, place, people, cancelled = numbers
+        cancelled_ms = int(cancelled) if cancelled else None
+        return Progress(_decode(body), int(round_number), place.decode(), int(people or 0), cancelled_ms)
 
     async def rows(self, bulk: BulkId, chunk: int) -> list[Recipient]:
         """Return the recipients of a chunk."""
@@ -150,7 +156,7 @@ class Bulks:
 
         Returns the new progress, None where somebody else has gone on meanwhile.
         """
-        reached = _DONE if place is None else place
+        reached = DONE if place is None else place
         key = self._keys.bulk(progress.bulk.id, "state")
         args = (progress.round_number, progress.place, reached, people)
         if not await self._scripts.run(_ADVANCE, Call((key,), args)):
@@ -163,10 +169,18 @@ class Bulks:
         """Begin another round for those for whom it has failed; return how many, None: the round before goes on."""
         keys = tuple(self._keys.bulk(bulk, part) for part in ("state", "rows", "outcomes", "counts"))
         progress = await self.progress(bulk)
-        failed, began = await self._scripts.run(_AGAIN, Call(keys, (_DONE, self._ttl_s)))
+        failed, began = await self._scripts.run(_AGAIN, Call(keys, (DONE, self._ttl_s)))
         if progress is not None and (began or failed == _NOT_OVER):
             await self._queue(progress.bulk)
         return None if failed == _NOT_OVER else max(0, int(failed))
+
+    async def cancel(self, bulk: BulkId) -> bool:
+        """Have nobody else reached, and what waits for others dropped; False where there is no such bulk."""
+        known = await self._cancellations.cancel(bulk, now_ms=self._clock())
+        if known:
+            # After a crash before this, whoever claims it finds nothing left to do.
+            await self.drop(bulk)
+        return known
 
     async def leave(self, bulk: BulkId) -> None:
         """Take a bulk that is worked off out of the queue, unless another round of it has begun by now."""

@@ -7,6 +7,7 @@ of these answers False, and leaves the queue alone, where the lease has passed t
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -16,6 +17,7 @@ import msgspec
 from hub.domain.bulks import BulkId, outcome_of
 from hub.domain.ids import JobId
 from hub.domain.notifications import APPEARANCE, Job, Lane, Notification, later_ids
+from hub.store.bulk_cancellations import BulkCancellations
 from hub.store.cancellations import Cancellations
 from hub.store.clock import Clock, unix_ms
 from hub.store.connection import read_pipelined
@@ -97,6 +99,7 @@ class Jobs:
         self._first_shard = 0
         self.cancellations = Cancellations(server, scripts, keys, shards=shards, clock=clock)
         self._bulk_outcomes = BulkOutcomes(server, scripts, keys)
+        self._bulk_cancellations = BulkCancellations(server, scripts, keys)
 
     async def schedule_many(self, jobs: Sequence[Job]) -> list[bool]:
         """Put jobs into the queue, in one round trip; False where one of that id is there, done or buried already."""
@@ -196,8 +199,11 @@ class Jobs:
         return bool(await self._scripts.run(_BEGIN, Call(keys, args)))
 
     async def are_cancelled(self, jobs: Sequence[Job]) -> list[bool]:
-        """Say of each job whether it has been called off by its cancel key."""
-        return await self.cancellations.are_cancelled(jobs)
+        """Say of each job whether it has been called off, by its cancel key or with its bulk."""
+        by_key, by_bulk = await asyncio.gather(
+            self.cancellations.are_cancelled(jobs), self._bulk_cancellations.are_cancelled(jobs)
+        )
+        return [any(each) for each in zip(by_key, by_bulk, strict=True)]
 
     async def finish(
         self,

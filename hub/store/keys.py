@@ -197,7 +197,7 @@ class Keys:
     # Bulks and segments
 
     def bulk(self, bulk: BulkId, part: str) -> str:
-        """One of the structures of a bulk: state, rows, outcomes, counts."""
+        """One of the structures of a bulk: state, rows, outcomes, counts, cancelled."""
         return self._tagged(f"bulk:{bulk}", part)
 
     def bulks_waiting(self) -> str:

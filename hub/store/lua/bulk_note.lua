@@ -5,7 +5,7 @@
 -- Returns 1 where that was news.
 -- Guarantee: counts say how many people have each outcome. Noting the same again changes nothing.
 
-local ranks = {refused = 1, skipped = 1, failed = 2, unknown = 3, sent = 4}
+local ranks = {refused = 1, skipped = 1, cancelled = 1, failed = 2, unknown = 3, sent = 4}
 local person, outcome, over = ARGV[1], ARGV[2], ARGV[3] == '1'
 local before = redis.call('HGET', KEYS[1], person)
 -- 'tried': a step has failed, and another follows. 'again:<round>': it had failed and is tried again.

@@ -19,7 +19,7 @@ from channels.standins.script import Fault, Phase
 from hub.api.app import build_app
 from hub.api.health import Health
 from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
-from hub.domain.bulks import MAX_RECIPIENTS
+from hub.domain.bulks import MAX_RECIPIENTS, BulkId
 from hub.domain.channels import EMAIL
 from hub.domain.decisions import Aggregate, AggregateKind, Change
 from hub.domain.events import Consent
@@ -330,6 +330,74 @@ async def test_another_worker_goes_on_where_one_has_stopped(place: Place) -> Non
     assert await recipients_of(place.relay) == [f"{name}@example.com" for name in names]
 
 
+async def test_a_cancelled_bulk_reaches_nobody_else_and_drops_what_waits(place: Place) -> None:
+    names = users(3 * CHUNK)
+    await place.knows(names)
+    later = [{"channel": "email"}, {"channel": "email", "after_s": 1.0}]
+    bulk = (await place.send_many(titled(names), ladder=later))["id"]
+    progress = await place.stores.bulks.progress(BulkId(bulk))
+    assert progress is not None
+    at_work = place.expansion()
+    assert await at_work._step(progress)  # The first chunk has been reached...
+    first = [await place.post("/v1/bulks/cancel", {"id": bulk}, status=200) for _ in range(2)]
+    assert first[0] == first[1]
+    assert (first[0]["cancelled"], first[0]["over"], first[0]["reached"]) == (True, True, CHUNK)
+    assert (first[0]["counts"]["cancelled"], first[0]["counts"]["waiting"]) == (len(names), 0)
+    assert await at_work._step(progress) is None  # ... and nobody goes on from there.
+    async with place.working():
+        async with asyncio.timeout(20):
+            while sum((await place.stores.jobs.depth()).values()):  # noqa: ASYNC110 - Redis sets no event
+                await asyncio.sleep(0.02)
+    assert place.relay.outbox.total == 0
+    assert await place.counts(bulk) == {"cancelled": len(names)}
+    (item,) = (await place.stores.inbox.page(UserId(names[0]), cursor=None, limit=1)).items
+    assert item.entry.title == f"For {names[0]}"
+    assert await place.stores.bulks.claim(lease_ms=1) is None
+
+
+async def test_what_a_cancelled_bulk_has_sent_stays_sent_and_its_ladders_end(place: Place) -> None:
+    await place.knows(["ann", "bob"])
+    ladder = [{"channel": "email"}, {"channel": "email", "after_s": 0.5}]
+    bulk = (await place.send_many([{"user": "ann"}, {"user": "bob"}], ladder=ladder))["id"]
+    async with place.working():
+        await place.settled(bulk, sent=2)
+        await place.post("/v1/bulks/cancel", {"id": bulk}, status=200)
+        async with asyncio.timeout(20):
+            while sum((await place.stores.jobs.depth()).values()):  # noqa: ASYNC110 - Redis sets no event
+                await asyncio.sleep(0.02)
+    assert place.relay.outbox.total == 2
+    assert await place.counts(bulk) == {"sent": 2}
+    (record,) = await place.stores.records.page(UserId("ann"), cursor=None, limit=1)
+    assert [(each.outcome, each.detail) for each in record.attempts][1:] == [
+        ("cancelled", "its bulk has been cancelled")
+    ]
+
+
+async def test_a_bulk_is_cancelled_while_workers_are_at_it(place: Place) -> None:
+    names = users(20 * CHUNK)
+    await place.knows(names)
+    bulk = (await place.send_many(titled(names), ladder=BY_EMAIL))["id"]
+    async with place.working():
+        async with asyncio.timeout(20):
+            while not place.relay.outbox.total:  # noqa: ASYNC110 - the relay sets no event
+                await asyncio.sleep(0.01)
+        await place.post("/v1/bulks/cancel", {"id": bulk}, status=200)
+        async with asyncio.timeout(20):
+            while sum((await place.stores.jobs.depth()).values()):  # noqa: ASYNC110 - Redis sets no event
+                await asyncio.sleep(0.02)
+    counts = await place.counts(bulk)
+    assert counts["sent"] == place.relay.outbox.total
+    assert counts == {"sent": counts["sent"], "cancelled": len(names) - counts["sent"]}
+
+
+async def test_a_bulk_is_cancelled_before_its_time(place: Place) -> None:
+    at = datetime.now(UTC) + timedelta(days=1)
+    bulk = (await place.send_many([{"user": "ann"}], send_at=at.isoformat()))["id"]
+    assert (await place.post("/v1/bulks/cancel", {"id": bulk}, status=200))["reached"] == 0
+    again = await place.post("/v1/bulks/retry", {"id": bulk}, status=400)
+    assert [each["field"] for each in again["errors"]] == ["id"]
+
+
 async def test_two_workers_at_once_reach_everybody_once(place: Place) -> None:
     names = users(6 * CHUNK)
     await place.knows(names)
@@ -389,6 +457,7 @@ async def test_ten_thousand_recipients_are_taken_in_one_call_while_others_have_t
 async def test_an_unknown_bulk_is_not_found(place: Place) -> None:
     await place.get(f"/v1/bulks/{'0' * 32}", status=404)
     await place.post("/v1/bulks/retry", {"id": "0" * 32}, status=404)
+    await place.post("/v1/bulks/cancel", {"id": "0" * 32}, status=404)
     await place.post("/v1/bulks", {**WISH, "segment": "nobody"}, status=404)
 
 

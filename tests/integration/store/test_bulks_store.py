@@ -7,6 +7,7 @@ import pytest_asyncio
 from hub.domain.bulks import Bulk, BulkId, BulkOutcome, Recipient
 from hub.domain.ids import TemplateName, UserId
 from hub.domain.notifications import Lane
+from hub.store.bulk_cancellations import BulkCancellations
 from hub.store.bulks import CHUNK, Bulks, Busy, Filling, Known
 from hub.store.connection import pipelined
 from hub.store.keys import Keys
@@ -157,6 +158,38 @@ async def test_a_round_that_begins_while_the_one_before_leaves_the_queue_is_work
     monkeypatch.setattr(desk.bulks, "drop", drop_late)
     await desk.work_off()
     assert await desk.claim() == BULK
+
+
+async def test_a_cancel_whose_second_half_a_crash_cut_off_is_finished_by_who_claims_it(desk: Desk) -> None:
+    await desk.take()
+    assert await BulkCancellations(desk.server, Scripts(desk.server), desk.keys).cancel(BULK, now_ms=5)
+    assert await desk.claim() == BULK
+    progress = await desk.bulks.progress(BULK)
+    assert progress is not None
+    assert (progress.over, progress.cancelled_ms) == (True, 5)
+    assert await desk.bulks.cancel(BULK)
+    assert await desk.claim() is None
+    again = await desk.bulks.progress(BULK)
+    assert again == progress
+
+
+async def test_no_round_begins_after_a_cancel(desk: Desk) -> None:
+    await desk.take()
+    await desk.work_off()
+    await desk.bulks.outcomes.note_many(BULK, {UserId("u-1"): BulkOutcome.FAILED})
+    assert await desk.bulks.cancel(BULK)
+    assert await desk.bulks.again(BULK) == 0
+    progress = await desk.bulks.progress(BULK)
+    assert progress is not None
+    assert (progress.over, progress.round_number) == (True, 0)
+
+
+async def test_a_cancel_is_remembered_for_longer_than_any_message_waits(desk: Desk) -> None:
+    await desk.take()
+    assert await desk.bulks.cancel(BULK)
+    (ttl_s,) = await pipelined(desk.server, [("TTL", desk.keys.bulk(BULK, "cancelled"))], what="test")
+    assert ttl_s > 120 * 86_400
+    assert not await desk.bulks.cancel(BulkId("c" * 32))
 
 
 async def test_everything_about_a_bulk_is_forgotten_after_a_while(desk: Desk) -> None:
