@@ -43,7 +43,9 @@ def _handler(
         call = operations.call_of(
             who, correlation_id=request[REQUEST_ID], idempotency_key=None if key is None else checked_key(key)
         )
-        read = await _reader(request, operation, timeout_s=body_timeout_s)
+        # Whose call is refused anyway sends no megabytes first.
+        allowed = operation.may_call(who)
+        read = await _reader(request, operation, timeout_s=body_timeout_s) if allowed else _nothing
         answer = await operations.answer(operation, call, read=read, transport="http")
         if answer.failed:
             response = problem_response(answer.failed, request_id=request[REQUEST_ID])
@@ -75,6 +77,10 @@ async def _reader(request: web.Request, operation: AnyOperation, *, timeout_s: f
             return lambda: _document(request, body)
         return lambda: decode_json(operation.request, _only_json(request, body))
     return lambda: decode_strings(operation.request, _named_values(request))
+
+
+def _nothing() -> None:
+    """Stand for the request of a call that is refused before anybody looks at it."""
 
 
 async def read_body(request: web.Request, *, limit_bytes: int, timeout_s: float) -> bytes:

@@ -57,7 +57,7 @@ class Letters:
     async def _schedule(self, letter: DeadLetter, now_ms: int) -> str:
         try:
             job = msgspec.json.decode(letter.body, type=Job)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise InputError("body", f"this job cannot be read: {error}") from error
         scheduled = await self._jobs.schedule_again(msgspec.structs.replace(job, due_ms=now_ms))
         return "scheduled" if scheduled else "was scheduled before"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import Meta
 
+from hub.domain import strict_json
 from hub.domain.channels import BUILT_IN, INBOX, Channel, ChannelName
 from hub.domain.digests import MAX_DIGEST_S
 from hub.domain.envelope import unix_ms
@@ -274,11 +275,15 @@ def needed_by(template: str, templates: Mapping[str, frozenset[str]]) -> frozens
 
 
 def check_context(context: Mapping[str, Any], *, needed: frozenset[str], template: str) -> None:
-    """Raise InputError for a context that lacks what a template shows, or is too large."""
+    """Raise InputError for a context that lacks what a template shows, is too large or nested too deep."""
     if not needed <= context.keys():
         raise InputError(f"context.{min(needed - context.keys())}", f"is missing; the template {template} shows it")
-    if len(msgspec.json.encode(context)) > MAX_CONTEXT_BYTES:
-        raise InputError("context", f"is above {MAX_CONTEXT_BYTES} bytes of JSON")
+    try:
+        strict_json.check(msgspec.json.encode(context), max_bytes=MAX_CONTEXT_BYTES)
+    except InputError as error:
+        raise InputError("context", error.problem) from error
+    except RecursionError as error:
+        raise InputError("context", f"is nested deeper than {strict_json.MAX_NESTING} levels") from error
 
 
 def _id(call: Call, request: SendNotification) -> NotificationId:

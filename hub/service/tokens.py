@@ -88,7 +88,7 @@ class TokenVerifier:
             raise TokenInvalid("the token's signature does not match")
         try:
             claims = decoder.decode(_unpadded(payload))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise TokenInvalid(f"the token's claims are not valid: {error}") from error
         token_claims.check(claims, self._settings, now_s)
         return claims
@@ -111,7 +111,7 @@ class TokenVerifier:
             return known
         try:
             header = msgspec.json.decode(_unpadded(segment), type=_Header)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise TokenInvalid(f"the token's header is not valid: {error}") from error
         if header.alg not in self._algorithms:
             raise TokenInvalid("the token's algorithm is not accepted")

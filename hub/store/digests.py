@@ -98,7 +98,7 @@ class Digests:
         """Return a step that gathered; one that cannot be read (of another version) is put aside, and blocks nobody."""
         try:
             return _decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             origin = f"job {closing.lane}/{self._shard(closing)}"
             reason = f"the job cannot be read: {error}"
             letter = DeadLetter(

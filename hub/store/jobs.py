@@ -179,7 +179,7 @@ class Jobs:
         """Return a claimed job; one that cannot be read (of another version) is buried, so that it blocks nobody."""
         try:
             return _decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             await self._put_aside(shard, job_id, body, f"the job cannot be read: {error}")
             await self._scripts.run(_FINISH, self._finishing(shard, job_id, token))
             return None

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -211,15 +212,17 @@ async def test_a_buried_job_can_be_scheduled_again(jobs: Jobs, make_job: MakeJob
     assert (await claim_one(jobs, 0)).claims == 0
 
 
-async def test_a_job_that_cannot_be_read_is_put_aside_and_blocks_nobody(
+async def test_jobs_that_cannot_be_read_are_put_aside_and_block_nobody(
     jobs: Jobs, make_job: MakeJob, dead_letters: DeadLetters, redis: Redis, keys: Keys
 ) -> None:
-    bad, good = make_job("bad"), make_job("good")
-    await jobs.schedule_many([bad, good])
-    await redis.hset(keys.jobs(Lane.CRITICAL, shard_of(bad.notification.user, 2), "body"), bad.id, b'{"step":"x"}')
+    bad, deep, good = make_job("bad"), make_job("deep"), make_job("good")
+    await jobs.schedule_many([bad, deep, good])
+    bodies = keys.jobs(Lane.CRITICAL, shard_of(bad.notification.user, 2), "body")
+    unreadable: dict[Any, Any] = {bad.id: b'{"step":"x"}', deep.id: b'{"x":' + 5_000 * b"[" + 5_000 * b"]" + b"}"}
+    await redis.hset(bodies, mapping=unreadable)
     assert [claimed.job.id for claimed in await claim(jobs, 0)] == ["good:0"]
-    (letter,) = (await dead_letters.list()).letters
-    assert letter.body == b'{"step":"x"}'
+    letters = (await dead_letters.list()).letters
+    assert {letter.id: letter.body for letter in letters} == unreadable
     assert (await jobs.depth())[Lane.CRITICAL] == 1
 
 

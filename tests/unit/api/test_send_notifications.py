@@ -18,6 +18,10 @@ async def send(client: Client, fields: dict[str, Any]) -> tuple[int, dict[str, A
     return answer.status, await answer.json()
 
 
+def nested(levels: int) -> list[Any]:
+    return [nested(levels - 1)] if levels else []
+
+
 async def test_a_title_and_a_body_are_shown_as_they_are(client: Client, sender: FakeSender) -> None:
     status, answer = await send(client, NOTE)
     (note,) = sender.sent.values()
@@ -113,6 +117,8 @@ async def test_a_bad_wish_is_refused_by_the_name_of_its_field(
         ("no-such", {}, "template"),
         ("order-packed", {}, "context.order_id"),
         ("order-packed", {"order_id": "x" * 20_000}, "context"),
+        ("order-packed", {"order_id": "A-1", "deep": nested(40)}, "context"),
+        ("order-packed", {"order_id": "A-1", "deep": nested(500)}, "context"),
     ],
 )
 async def test_a_template_is_checked(client: Client, template: str, context: dict[str, Any], field: str) -> None:
@@ -120,8 +126,9 @@ async def test_a_template_is_checked(client: Client, template: str, context: dic
     assert (status, problem["errors"][0]["field"]) == (400, field)
 
 
-async def test_a_shopper_may_not_send(client: Client, sender: FakeSender) -> None:
-    answer = await client.post("/v1/notifications", headers=bearer("u-1"), data=json.dumps(NOTE))
+@pytest.mark.parametrize("body", [json.dumps(NOTE), "x" * 200_000])
+async def test_a_shopper_may_not_send_whatever_comes_along(client: Client, sender: FakeSender, body: str) -> None:
+    answer = await client.post("/v1/notifications", headers=bearer("u-1"), data=body)
     assert answer.status == 403
     assert sender.sent == {}
 

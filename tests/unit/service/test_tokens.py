@@ -37,6 +37,11 @@ def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
+def with_nested_header(levels: int) -> str:
+    header = b'{"alg":"HS256","x":' + levels * b"[" + levels * b"]" + b"}"
+    return f"{base64.urlsafe_b64encode(header).rstrip(b'=').decode()}.e30.e30"
+
+
 def public_pem(key: rsa.RSAPrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
@@ -110,7 +115,11 @@ def test_one_of_several_audiences_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "..", "a.b", "a.b.c", "é.é.é", "a.b.c.d", "x" * 9_000, "{}.{}.{}", "e30.e30.e30"]
+    "text",
+    [
+        *("", ".", "..", "a.b", "a.b.c", "é.é.é", "a.b.c.d", "x" * 9_000, "{}.{}.{}", "e30.e30.e30"),
+        with_nested_header(3_000),
+    ],
 )
 def test_what_is_no_token_is_refused(text: str) -> None:
     with pytest.raises(TokenInvalid):
