@@ -94,6 +94,8 @@ async def test_joins_and_leaves_are_told_to_those_who_ask(worker: Running) -> No
         await told(ann, ("join", "ann"))
         await bob.call(subscribe={"channel": "room:1"})
         await cat.call(subscribe={"channel": "room:1"})
+        # Of who has left again before the store was told that they came, nobody hears.
+        await told(ann, ("join", "ann"), ("join", "bob"), ("join", "cat"))
         await cat.call(unsubscribe={"channel": "room:1"})
         await told(ann, ("join", "ann"), ("join", "bob"), ("join", "cat"), ("leave", "cat"))
         await worker.publish("room:1", "after")
