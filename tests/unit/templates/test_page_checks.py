@@ -37,6 +37,11 @@ def test_the_samples_of_the_preferences_have_what_the_page_is_given() -> None:
 def test_a_page_that_fails_in_one_of_its_states_is_found(tmp_path: Path, file: str, source: str) -> None:
     shutil.copytree(BUILT_IN / PAGES, tmp_path / PAGES)
     (tmp_path / file).write_text(source)
-    renderer = Renderer(override=tmp_path)
-    assert list(wrong_pages(renderer))
-    assert any(finding.file.startswith(PAGES) for finding in check(renderer))
+    assert any(finding.file.startswith(PAGES) for finding in wrong_pages(Renderer(override=tmp_path)))
+
+
+def test_a_check_of_the_templates_checks_the_pages(tmp_path: Path) -> None:
+    (tmp_path / PAGES).mkdir()
+    shutil.copy(BUILT_IN / PAGES / "notice.html", tmp_path / PAGES)
+    (tmp_path / PAGES / "layout.html").write_text("{{ typo }}")
+    assert any(finding.file.startswith(PAGES) for finding in check(Renderer(override=tmp_path)))
