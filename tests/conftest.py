@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import functools
+import gc
 import inspect
 import os
 import secrets
@@ -19,12 +20,13 @@ from deploy.local.programs import CHROMIUM
 from tests.services import KAFKA_JARS, run_folder, running, unavailable
 
 # `make test-unit` looks for a moment, `make test` looks properly.
-settings.register_profile("quick", max_examples=8, deadline=None)
+settings.register_profile("quick", max_examples=20, deadline=None)
 
 _TESTS = Path(__file__).parent
 _FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "faults", "browser")
 """In the order in which they run: what is quick first. The browser's comes last because Playwright keeps an event loop
-running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs."""
+running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs.
+Several processes keep to it as well, with pytest-xdist's `--dist loadfile --no-loadscope-reorder`."""
 _FIXTURES_S = 30.0
 _CLEANING_UP_S = 120.0
 _CLOCK = pytest.StashKey[threading.Timer]()
@@ -41,6 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         else:
             item.add_marker(pytest.mark.timeout(_limit_s(item), method="signal"), append=False)
     items.sort(key=lambda item: _FOLDERS.index(_folder_of(item.path) or "unit"))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what collection has made, or it goes over all of it again and again."""
+    gc.freeze()
 
 
 def _limit_s(item: pytest.Item) -> float:
@@ -112,7 +119,7 @@ def key_prefix(unique_name: str) -> str:
 
 @pytest.fixture(scope="session")
 def services_folder() -> Iterator[Path]:
-    """Where this run's services keep their data."""
+    """Where the services of this process keep their data."""
     with run_folder() as folder:
         yield folder
 

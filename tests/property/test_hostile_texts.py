@@ -14,7 +14,9 @@ from templates.renderer import Renderer
 from templates.sandbox import VALUE_MAX
 from templates.segments import cut, plain, size
 
-FEW = settings(max_examples=settings().max_examples // 4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(
+    max_examples=max(8, settings().max_examples // 4), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 LOCALES = st.sampled_from(Catalog().locales())
 TEMPLATES = Catalog().templates()
 _renderer = Renderer(clock=lambda: 1_767_261_600_000)
