@@ -26,7 +26,7 @@ def busy_inbox(demo: Demo) -> None:
         hub.publish("order.confirmed", order_id=order)
         hub.publish("payment.captured", order_id=order, payment_id=f"P-{order}", amount=amount)
         hub.publish("shipment.created", **parcel)
-        hub.publish("shipment.delayed", **parcel, new_eta="2032-05-01T10:00:00Z", reason="Snow " * 20)
+        hub.publish("shipment.delayed", **parcel, new_eta="2032-05-01T10:00:00Z", reason="Snow " * 20 + "x" * 120)
     for order in (orders[0], orders[-1]):
         hub.publish("shipment.delivered", shipment_id=f"S-{order}", order_id=order)
 

@@ -66,7 +66,7 @@ def letter(number: int) -> dict[str, object]:
     return {
         "id": f"letter-{number}",
         "at_ms": 1_800_000_000_000 + number,
-        "origin": f"kafka orders/3/{number}",
+        "origin": f"http:service:shop/{number:064}/0",
         "field": "total",
         "reason": "is missing",
         "attributes": {},
@@ -150,6 +150,14 @@ def test_failures_are_shown_as_text_whatever_is_in_them(open_page: OpenPage) -> 
     expect(failure).to_contain_text("HTTP 400 <b>bold</b>")
     expect(failure).to_contain_text("sms, payment.failed")
     expect(failure.locator("b")).to_have_count(0)
+
+
+def test_all_cards_are_as_wide_as_a_phone_lets_them_be(open_page: OpenPage) -> None:
+    page = room(open_page, phone=True)
+    page.route("**/v1/ops/dead-letters?*", Pile(1).answer)
+    expect(page.locator(".letter")).to_have_attribute("data-letter", "letter-1")
+    widths = page.locator(".desk .card").evaluate_all("all => all.map(each => each.offsetWidth)")
+    assert set(widths) == {390 - 2 * 16}
 
 
 def test_without_a_worker_it_says_that_nothing_goes_out(open_page: OpenPage) -> None:

@@ -52,6 +52,15 @@ def test_the_message_that_was_read_keeps_the_focus_whatever_comes_in_and_moves(o
     expect(ben).to_be_focused()
 
 
+def test_a_subject_in_arabic_begins_on_the_right(open_page: OpenPage) -> None:
+    page = open_page("/outbox")
+    outbox_of(page, {**mail("layla"), "subject": "تم تأكيد طلبك A-1001"}, mail("ben"))
+    directions = page.locator(".mail-subject").evaluate_all("all => all.map(each => getComputedStyle(each).direction)")
+    assert directions == ["rtl", "ltr"]
+    page.get_by_role("button", name="layla@doorbell.example").click()
+    expect(page.locator("#preview-subject")).to_have_css("direction", "rtl")
+
+
 def test_who_has_read_a_message_that_left_the_list_is_led_to_its_heading(open_page: OpenPage) -> None:
     page = open_page("/outbox", phone=True)
     outbox_of(page, mail("ana"), mail("ben"))

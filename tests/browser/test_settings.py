@@ -198,6 +198,18 @@ def test_a_device_is_removed(open_page: OpenPage, hub: Hub) -> None:
     expect(page.locator(".device[data-device='iPhone 16']")).to_have_count(1)
 
 
+def test_a_device_with_a_long_name_can_be_removed_on_a_phone(open_page: OpenPage, hub: Hub) -> None:
+    name = "Tablet" * 15
+    hub.register_device("ben", app=name)
+    page = settings(open_page, phone=True)
+    remove = page.get_by_role("button", name=f"Remove {name}")
+    remove.scroll_into_view_if_needed()
+    expect(remove).to_be_in_viewport(ratio=1)
+    assert page.locator("#settings").evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+    remove.click()
+    saved(page)
+
+
 def test_escape_closes_the_settings_and_leads_back_to_where_they_were_opened(open_page: OpenPage) -> None:
     page = settings(open_page)
     page.keyboard.press("Escape")

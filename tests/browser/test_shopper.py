@@ -1,6 +1,7 @@
 """What a shopper sees, live."""
 
 import re
+import secrets
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -61,6 +62,30 @@ def test_the_order_moves_to_the_door_step_by_step(open_page: OpenPage, hub: Hub)
         expect(order).to_have_attribute("data-stage", str(stage))
     expect(order).to_have_attribute("data-mood", "done")
     expect(order.locator(".order-now")).to_have_text("Delivered")
+
+
+def test_words_longer_than_the_screen_push_nothing_out_of_it(open_page: OpenPage, hub: Hub) -> None:
+    hub.empty_inbox("mei")
+    page = open_page("/?as=mei", phone=True)
+    order, price = f"T-{secrets.token_hex(28)}", {"amount_minor": 123_456_789, "currency": "EUR"}
+    goods = {"product_id": "x", "name": "x" * 120, "quantity": 1, "price": price}
+    hub.publish("order.placed", order_id=order, customer_id="mei", total=price, items=[goods])
+    expect(page.locator(".entry-archive")).to_be_in_viewport(ratio=1)
+    card = page.locator(f".order[data-order='{order}']")
+    card.locator(".order-total").scroll_into_view_if_needed()
+    expect(card.locator(".order-total")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_no_order_is_said_to_be_lacking_before_the_hub_has_answered(open_page: OpenPage, hub: Hub) -> None:
+    hub.empty_inbox("mei")
+    page = open_page("/")
+    page.route_web_socket("**/connection/websocket", lambda _: None)
+    page.get_by_role("button", name="Mei Lindqvist").click()
+    expect(page.get_by_text("Loading your notifications")).to_be_visible()
+    expect(page.get_by_text("No orders on their way")).to_be_hidden()
+    page = shopper(open_page, hub, "mei")
+    expect(page.get_by_text("No orders on their way")).to_be_visible()
 
 
 def test_a_delay_shows_with_its_reason_and_the_new_date(open_page: OpenPage, hub: Hub) -> None:
@@ -138,8 +163,16 @@ def test_the_page_of_an_arabic_reader_runs_from_right_to_left(open_page: OpenPag
     assert left_of(page, ".entry-archive") < left_of(page, ".entry-icon")
     # The names of goods are English: they begin where everything begins all the same.
     expect(page.locator(".order-items")).to_contain_text("Porch lamp")
-    assert left_of(page, ".order-total") < left_of(page, ".order-items bdi")
+    assert text_left_of(page, ".order-total") < text_left_of(page, ".order-items")
     assert left_of(page, ".stop:last-child") < left_of(page, ".stop:first-child")
+
+
+def text_left_of(page: Page, selector: str) -> float:
+    """Where the text begins in a box that may be wider."""
+    script = (
+        "each => { const range = new Range(); range.selectNodeContents(each); return range.getBoundingClientRect().x }"
+    )
+    return float(page.locator(selector).first.evaluate(script))
 
 
 def left_of(page: Page, selector: str) -> float:

@@ -30,7 +30,8 @@ async function refresh(): Promise<void> {
     sent = newestFirst(mailsFrom(mails), pushesFrom(pushes), textsFrom(texts));
     tell(byId("outbox-problem"), "");
   } catch {
-    tell(byId("outbox-problem"), "The hub does not answer. What stands here is from before; it goes on by itself.");
+    const shown = sent === null ? "Its list comes as soon as it does." : "What stands here is from before; it goes on by itself.";
+    tell(byId("outbox-problem"), `The hub does not answer. ${shown}`);
   }
   show();
 }
@@ -66,7 +67,7 @@ function make(message: Sent): HTMLElement {
       el("span", { class: "mail-kind" }, icon(kind.icon), el("span", { class: "visually-hidden" }, `${kind.name} to `)),
       el("span", { class: "mail-to" }, message.to),
       el("time", { class: "mail-time", datetime: at.toISOString() }, clock(READER, message.atMs, Date.now())),
-      el("span", { class: "mail-subject" }, message.title),
+      el("span", { class: "mail-subject", dir: "auto" }, message.title),
     ),
   );
 }

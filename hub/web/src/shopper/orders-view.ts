@@ -14,16 +14,13 @@ const ETA_NEWS: ReadonlySet<string> = new Set(["shipment.created", "shipment.del
 export class OrdersView {
   private readonly list = byId("orders-list");
   private readonly empty = byId("orders-empty");
-  private readonly listing: Intl.ListFormat;
   private readonly cards = new Map<string, HTMLElement>();
 
   constructor(
     private readonly orders: Orders,
     private readonly words: Words,
     private readonly reader: Reader,
-  ) {
-    this.listing = new Intl.ListFormat(reader.locale, { type: "unit" });
-  }
+  ) {}
 
   /** Bring the page in line. `moved` is the order that has just taken a step. */
   show(moved: string | null = null): void {
@@ -48,6 +45,7 @@ export class OrdersView {
 
   close(): void {
     this.list.replaceChildren();
+    this.empty.hidden = true;
   }
 
   private mark(card: HTMLElement, name: string): void {
@@ -66,7 +64,7 @@ export class OrdersView {
     set(card, ".order-now", this.words.happening[now.type] ?? now.type);
     set(card, ".order-step", this.words.step(stage, STAGES.length));
     set(card, ".order-total", order.total === null ? "" : money(this.reader.locale, order.total));
-    set(card, ".order-items bdi", this.listing.format(order.items));
+    set(card, ".order-items", this.words.goods(order.items));
     const expected = expectedMs(order);
     set(card, ".order-eta", expected === null ? "" : this.words.expected(this.time(expected)));
     card.querySelectorAll(".stop").forEach((stop, index) => {
@@ -96,7 +94,7 @@ export class OrdersView {
         el("h3", { id: heading, class: "order-id" }, this.words.order(id)),
         el("span", { class: "order-total" }),
       ),
-      el("p", { class: "order-items" }, el("bdi")),
+      el("p", { class: "order-items" }),
       el("p", { class: "order-status" }, el("strong", { class: "order-now" }), el("span", { class: "order-step" })),
       el("ol", { class: "way" }, ...stops),
       el("p", { class: "order-eta" }),

@@ -33,8 +33,8 @@ function bellOf(person: Person): HTMLElement {
       el(
         "span",
         { class: "push-card" },
-        el("bdi", { class: "push-name" }, person.name),
-        el("bdi", { class: "push-language", lang: person.locale }, languageName(person.locale)),
+        el("span", { class: "push-name" }, el("bdi", {}, person.name)),
+        el("span", { class: "push-language", lang: person.locale }, el("bdi", {}, languageName(person.locale))),
       ),
       el("span", { class: "knob" }, icon("bell")),
     ),

@@ -101,6 +101,8 @@ export class Visit {
       this.loaded = true;
       this.showInbox(null);
       this.watchOrders();
+      // Of those that are watched each shows when it is loaded.
+      if (this.watched.size === 0) this.ordersView.show();
     } catch {
       // The SDK gives up after 5 s; `onReady` asks again when the connection stands.
       if (!this.loaded) this.inboxView.say(this.words.inboxFailed);

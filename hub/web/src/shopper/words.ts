@@ -67,6 +67,7 @@ export interface Words {
   readonly ordersEmpty: string;
   readonly ordersEmptyHint: string;
   readonly order: (id: string) => string;
+  readonly goods: (names: readonly string[]) => string;
   readonly step: (step: number, of: number) => string;
   readonly allUpdates: (count: number) => string;
   readonly expected: (when: string) => string;

@@ -49,6 +49,7 @@ export const ar: Words = {
   ordersEmpty: "لا طلبات في الطريق",
   ordersEmptyHint: "قدّم طلبًا من صفحة «النشر» وتابعه حتى يصل إلى بابك.",
   order: (id) => `الطلب ${isolated(id)}`,
+  goods: (names) => names.map(isolated).join("، "),
   step: (step, of) => `الخطوة ${step} من ${of}`,
   allUpdates: (count) => `كل التحديثات (${count})`,
   expected: (when) => `الموعد المتوقع: ${isolated(when)}`,

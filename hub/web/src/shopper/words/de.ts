@@ -43,6 +43,7 @@ export const de: Words = {
   ordersEmpty: "Keine Bestellung unterwegs",
   ordersEmptyHint: "Geben Sie auf der Seite „Senden“ eine auf und sehen Sie zu, wie sie zur Tür kommt.",
   order: (id) => `Bestellung ${id}`,
+  goods: (names) => names.join(", "),
   step: (step, of) => `Schritt ${step} von ${of}`,
   allUpdates: (count) => `Alle ${count} Meldungen`,
   expected: (when) => `Erwartet ${when}`,

@@ -40,6 +40,7 @@ export const en: Words = {
   ordersEmpty: "No orders on their way",
   ordersEmptyHint: "Place one on the Publish page and watch it travel to the door.",
   order: (id) => `Order ${id}`,
+  goods: (names) => names.join(", "),
   step: (step, of) => `Step ${step} of ${of}`,
   allUpdates: (count) => `All ${count} updates`,
   expected: (when) => `Expected ${when}`,

@@ -43,6 +43,7 @@ export const ptBR: Words = {
   ordersEmpty: "Nenhum pedido a caminho",
   ordersEmptyHint: "Faça um na página Publicar e acompanhe até a porta.",
   order: (id) => `Pedido ${id}`,
+  goods: (names) => names.join(", "),
   step: (step, of) => `Etapa ${step} de ${of}`,
   allUpdates: (count) => `Todas as ${count} atualizações`,
   expected: (when) => `Previsão: ${when}`,
