@@ -153,13 +153,16 @@ def running_stack(*, kafka: bool, settings: Mapping[str, str] | None = None) -> 
     """Start Redis, Kafka if wanted, and prepare the environment of the roles; stop all of them after the block."""
     with TemporaryDirectory(prefix="doorbell-load-") as name, ExitStack() as services:
         folder = Path(name)
-        redis = services.enter_context(RedisServer(folder / "redis"))
+        # As is advised for one machine: a round trip over it costs both sides a quarter less than over TCP.
+        redis_socket = folder / "redis.sock"
+        redis = services.enter_context(RedisServer(folder / "redis", options={"unixsocket": str(redis_socket)}))
+        redis_url = f"unix://{redis_socket}"
         broker = services.enter_context(KafkaServer(folder / "kafka", library=_KAFKA_JARS)) if kafka else None
         port = free_port()
         token = Token(hmac_secret=secrets.token_hex(32))
         environment = {
             **os.environ,
-            "DOORBELL_REDIS_URL": redis.url,
+            "DOORBELL_REDIS_URL": redis_url,
             "DOORBELL_LISTEN": f"127.0.0.1:{port}",
             "DOORBELL_DATA_DIR": str(folder / "data"),
             "DOORBELL_TOKEN__HMAC_SECRET": token.hmac_secret,
@@ -169,7 +172,7 @@ def running_stack(*, kafka: bool, settings: Mapping[str, str] | None = None) -> 
             **(settings or {}),
         }
         stack = Stack(
-            redis_url=redis.url,
+            redis_url=redis_url,
             kafka_bootstrap=broker.bootstrap if broker else "",
             address=("127.0.0.1", port),
             folder=folder,
