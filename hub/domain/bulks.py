@@ -10,7 +10,7 @@ from typing import Any, NewType
 import msgspec
 
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
-from hub.domain.notifications import Lane, Notification, Step
+from hub.domain.notifications import Lane, Notification, Step, Throttle
 
 BulkId = NewType("BulkId", str)
 
@@ -47,6 +47,7 @@ class Bulk(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int | None = None
     collapse_key: str | None = None
     link: str | None = None
+    throttle: Throttle | None = None
     correlation_id: str = ""
     expected: int
     refused: int = 0
@@ -113,6 +114,7 @@ def notification_of(bulk: Bulk, recipient: Recipient) -> Notification:
         expires_ms=bulk.expires_ms,
         collapse_key=bulk.collapse_key,
         link=bulk.link,
+        throttle=bulk.throttle,
         correlation_id=bulk.correlation_id,
         bulk=bulk.id,
     )

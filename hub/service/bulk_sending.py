@@ -28,12 +28,14 @@ from hub.service.notifications import (
     MAX_STEPS,
     Name,
     SendStep,
+    SendThrottle,
     User,
     begins_ms,
     check_context,
     ladder_of,
     lane_for,
     needed_by,
+    throttle_of,
 )
 from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
@@ -86,6 +88,8 @@ class SendMany(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     link: Annotated[str, Meta(pattern=r"^/(?![/\\])[^\s\x00-\x1f\x7f]{0,500}\Z")] | None = None
     send_at: Instant | None = None
     """When it begins; now where that has passed."""
+    throttle: SendThrottle | None = None
+    """How many of its kind reach each of the people beyond the inbox."""
 
 
 class Taking(StrEnum):
@@ -276,6 +280,7 @@ class BulkSending:
             expires_ms=None if request.expires_in_s is None else at_ms + request.expires_in_s * 1_000,
             collapse_key=request.collapse_key,
             link=request.link,
+            throttle=throttle_of(request.throttle),
             correlation_id=call.correlation_id,
             expected=0,
             segment=request.segment or "",

@@ -14,12 +14,14 @@ from msgspec import Meta
 from hub.domain import strict_json
 from hub.domain.channels import BUILT_IN, INBOX, Channel, ChannelName
 from hub.domain.digests import MAX_DIGEST_S
+from hub.domain.durations import MAX_DURATION_S
 from hub.domain.envelope import unix_ms
 from hub.domain.errors import InputError
 from hub.domain.events import Instant
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId, effect_id, event_key
 from hub.domain.links import leads_to
-from hub.domain.notifications import MARKETING, Lane, Notification, Step
+from hub.domain.notifications import MARKETING, Lane, Notification, Step, Throttle
+from hub.domain.playbook import MAX_THROTTLE
 from hub.observe import logger
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
@@ -40,6 +42,7 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}\Z")]
 User = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z")]
 
 CancelKey = Annotated[str, Meta(min_length=1, max_length=128)]
+ThrottleKey = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Sending(StrEnum):
@@ -89,6 +92,17 @@ class SendStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after_s: Annotated[float, Meta(ge=0, le=MAX_WAIT_S)] = 0.0
 
 
+class SendThrottle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At most `count` messages of a `key` reach one person beyond the inbox within any `per_s` seconds.
+
+    Rules of the playbook that throttle under the same key are counted together with it.
+    """
+
+    count: Annotated[int, Meta(ge=1, le=MAX_THROTTLE)]
+    per_s: Annotated[int, Meta(ge=1, le=MAX_DURATION_S)]
+    key: ThrottleKey
+
+
 class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to tell whom: either a `template` with its `context`, or a `title` and a `body` as they are."""
 
@@ -114,6 +128,8 @@ class SendNotification(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """A name under which `notifications.cancel` calls off what has not gone out yet."""
     digest_s: Annotated[int, Meta(ge=1, le=MAX_DIGEST_S)] | None = None
     """For how long a step gathers with others of its category and channel into one message; none: it goes alone."""
+    throttle: SendThrottle | None = None
+    """How many of its kind reach the person beyond the inbox; not together with `digest_s`."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -186,6 +202,7 @@ class Notifications:
             cancel_key=request.cancel_key or "",
             generation=await self._generation(request, lane),
             digest_s=_digest_s(request),
+            throttle=throttle_of(request.throttle),
         )
         send = self._sender.postpone if at_ms > call.now_ms else self._sender.notify
         (status,) = await send([notification])
@@ -266,6 +283,11 @@ def ladder_of(steps: Sequence[SendStep], *, channels: Sequence[Channel]) -> tupl
     return tuple(Step(step.channel, step.after_s) for step in steps)
 
 
+def throttle_of(asked: SendThrottle | None) -> Throttle | None:
+    """Return the throttle that a service asks for."""
+    return None if asked is None else Throttle(asked.key, asked.count, asked.per_s)
+
+
 def needed_by(template: str, templates: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Return which fields a template must be given. Raises InputError where there is no such template."""
     needed = templates.get(template)
@@ -296,6 +318,8 @@ def _id(call: Call, request: SendNotification) -> NotificationId:
 def _digest_s(request: SendNotification) -> int:
     if request.digest_s is not None and request.lane is Lane.CRITICAL:
         raise InputError("digest_s", "is not for the lane critical, whose notifications go alone")
+    if request.digest_s is not None and request.throttle is not None:
+        raise InputError("throttle", "is not for what gathers in a digest, which goes out as one message")
     return request.digest_s or 0
 
 

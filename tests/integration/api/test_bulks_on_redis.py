@@ -200,6 +200,7 @@ async def test_a_bulk_without_one_valid_recipient_is_refused_as_a_whole(place: P
         ({"ladder": [{"channel": "pigeon"}]}, "ladder[0].channel"),
         ({"lane": "critical"}, "lane"),
         ({"send_at": "2100-01-01T00:00:00Z"}, "send_at"),
+        ({"throttle": {"count": 1, "per_s": 0, "key": "k"}}, "throttle.per_s"),
     ],
 )
 async def test_what_concerns_everybody_is_refused_at_once(place: Place, change: dict[str, Any], field: str) -> None:
@@ -388,6 +389,18 @@ async def test_a_bulk_is_cancelled_while_workers_are_at_it(place: Place) -> None
     counts = await place.counts(bulk)
     assert counts["sent"] == place.relay.outbox.total
     assert counts == {"sent": counts["sent"], "cancelled": len(names) - counts["sent"]}
+
+
+async def test_a_throttle_lets_so_many_of_a_key_through_over_several_bulks(place: Place) -> None:
+    await place.knows(["ann", "bob"])
+    throttle = {"count": 1, "per_s": 3_600, "key": "sale"}
+    both, one = [{"user": "ann"}, {"user": "bob"}], [{"user": "ann"}]
+    async with place.working():
+        first = await place.send_many(one, ladder=BY_EMAIL, throttle=throttle)
+        await place.settled(first["id"], sent=1)
+        second = await place.send_many(both, ladder=BY_EMAIL, throttle=throttle)
+        await place.settled(second["id"], sent=1, skipped=1)
+    assert await recipients_of(place.relay) == ["ann@example.com", "bob@example.com"]
 
 
 async def test_a_bulk_is_cancelled_before_its_time(place: Place) -> None:

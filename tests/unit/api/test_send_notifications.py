@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hub.domain.channels import EMAIL
-from hub.domain.notifications import Lane
+from hub.domain.notifications import Lane, Throttle
 from tests.unit.api.api_fakes import SERVICE, Client, FakeCancelKeys, FakeSender, bearer
 
 NOTE = {"user": "u-1", "title": "Hello", "body": "Your gift card is here."}
@@ -46,6 +46,12 @@ async def test_lane_ladder_expiry_collapse_key_and_link_are_taken(client: Client
     assert (note.lane, note.collapse_key, note.link, note.digest_s) == (Lane.MARKETING, "c", "/gifts/7", 30)
     assert [(step.channel, step.after_s) for step in note.ladder] == [(EMAIL, 60.0)]
     assert note.expires_ms == note.created_ms + 60_000
+
+
+async def test_a_throttle_is_taken_under_its_key(client: Client, sender: FakeSender) -> None:
+    wish = {**NOTE, "throttle": {"count": 2, "per_s": 3_600, "key": "eta:S-1"}}
+    assert (await send(client, wish))[0] == 202
+    assert [note.throttle for note in sender.sent.values()] == [Throttle("eta:S-1", 2, 3_600)]
 
 
 async def test_the_same_id_is_sent_once_for_one_person(client: Client, sender: FakeSender) -> None:
@@ -97,6 +103,13 @@ async def test_promotion_goes_by_the_lane_that_asks_for_consent(client: Client, 
         ({"digest_s": 0}, "digest_s"),
         ({"digest_s": 604_801}, "digest_s"),
         ({"digest_s": 60, "lane": "critical"}, "digest_s"),
+        ({"throttle": {"count": 0, "per_s": 60, "key": "k"}}, "throttle.count"),
+        ({"throttle": {"count": 101, "per_s": 60, "key": "k"}}, "throttle.count"),
+        ({"throttle": {"count": 1, "per_s": 0, "key": "k"}}, "throttle.per_s"),
+        ({"throttle": {"count": 1, "per_s": 60, "key": ""}}, "throttle.key"),
+        ({"throttle": {"count": 1, "per_s": 60}}, "throttle.key"),
+        ({"throttle": {"count": 1, "per_s": 60, "key": "k", "per": "1h"}}, "throttle.per"),
+        ({"throttle": {"count": 1, "per_s": 60, "key": "k"}, "digest_s": 60}, "throttle"),
         ({"send_at": "2026-11-24T12:00:00"}, "send_at"),
         ({"send_at": "9999-01-01T00:00:00Z"}, "send_at"),
         ({"cancel_key": "x" * 129}, "cancel_key"),
