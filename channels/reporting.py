@@ -20,6 +20,12 @@ from hub.domain.errors import ConfigurationError, Mistake, StoreUnavailable
 from hub.observe import STORE_ERRORS, logger
 from hub.store.delivery_workers import BEAT_S, DeliveryWorkerFacts, ProviderFacts, ProviderState
 
+_GOODBYE_S = 3.0
+"""How long Redis may take to hear it."""
+_log = logger(__name__)
+_ADVICE = "make them a channels.providers.Providers, or call them otherwise"
+_ByChannel = Mapping[Channel, Providers[Any]]
+
 
 class Register(Protocol):
     """The register of delivery workers (`hub.store.delivery_workers.DeliveryWorkers`). Raises StoreUnavailable."""
@@ -31,12 +37,6 @@ class Register(Protocol):
     async def leave(self, uid: str) -> None:
         """Say that a worker ends."""
         ...
-
-
-_GOODBYE_S = 3.0
-_log = logger(__name__)
-_ADVICE = "make them a channels.providers.Providers, or call them otherwise"
-_ByChannel = Mapping[Channel, Providers[Any]]
 
 
 @asynccontextmanager
@@ -56,30 +56,18 @@ async def reporting(
     Raises ConfigurationError where a channel has `providers` that cannot be told about.
     """
     providers = _providers_of(channels)
-    first = DeliveryWorkerFacts(uid=uid, name=f"{socket.gethostname()}:{getpid()}", version=version, started_ms=clock())
+    first = DeliveryWorkerFacts(
+        uid=uid,
+        name=f"{socket.gethostname()}:{getpid()}",
+        version=version,
+        started_ms=clock(),
+        channels=tuple(sorted(channels)),
+    )
 
-    async def report() -> None:
-        facts = replace(
-            first,
-            at_ms=clock(),
-            channels=tuple(sorted(channels)),
-            providers=tuple(_facts(providers)),
-            mishaps=mishaps.latest,
-        )
-        try:
-            await register.beat(facts)
-        except StoreUnavailable:
-            STORE_ERRORS.labels("delivery worker beat").inc()
+    def facts() -> DeliveryWorkerFacts:
+        return replace(first, at_ms=clock(), providers=tuple(_facts(providers)), mishaps=mishaps.latest)
 
-    async def go_on() -> None:
-        while True:
-            try:
-                await report()
-            except Exception:  # noqa: BLE001 - an operator's view must not stop the delivery that it is about
-                _log.exception("report_failed")
-            await asyncio.sleep(every_s)
-
-    task = asyncio.create_task(go_on(), name="reporting")
+    task = asyncio.create_task(_report(register, facts, every_s=every_s), name="reporting")
     try:
         yield
     finally:
@@ -89,6 +77,17 @@ async def reporting(
         with contextlib.suppress(StoreUnavailable, TimeoutError):  # Then it is forgotten after its silence.
             async with asyncio.timeout(_GOODBYE_S):
                 await register.leave(uid)
+
+
+async def _report(register: Register, facts: Callable[[], DeliveryWorkerFacts], *, every_s: float) -> None:
+    while True:
+        try:
+            await register.beat(facts())
+        except StoreUnavailable:
+            STORE_ERRORS.labels("delivery worker beat").inc()
+        except Exception:  # noqa: BLE001 - an operator's view must not stop the delivery that it is about
+            _log.exception("report_failed")
+        await asyncio.sleep(every_s)
 
 
 def _providers_of(channels: Mapping[Channel, DeliveryChannel]) -> _ByChannel:

@@ -106,47 +106,31 @@ async def open_stores(settings: Settings, url: str) -> AsyncIterator[Stores]:
 
 def stores_on(server: Server, settings: Settings) -> Stores:
     """Return the stores on an open server."""
-    keys = Keys(settings.key_prefix)
-    scripts = Scripts(server)
+    keys, scripts = Keys(settings.key_prefix), Scripts(server)
     namespaces = Namespaces(settings.namespaces)
-    dedupe_window_s = settings.dedupe_window_s
-    outbox = Outbox(server, scripts, keys, shards=settings.delivery.shards)
+    shards, window_s = settings.delivery.shards, settings.dedupe_window_s
+    outbox = Outbox(server, scripts, keys, shards=shards)
     told = outbox if settings.kafka.bootstrap and settings.kafka.outcomes_topic else None
     records = Records(server, scripts, keys, outbox=told)
-    dead_letters = DeadLetters(server, scripts, keys)
+    letters = DeadLetters(server, scripts, keys)
+    size = settings.inbox_size
     return Stores(
         server=server,
         keys=keys,
         scripts=scripts,
         namespaces=namespaces,
         documents=Documents(server, scripts, keys, ttl_s=settings.document_ttl_s),
-        erasure=Erasure(server, scripts, keys, shards=settings.delivery.shards),
-        topics=Topics(server, scripts, keys, namespaces, dedupe_window_s=dedupe_window_s),
-        inbox=Inbox(
-            server,
-            scripts,
-            keys,
-            namespaces,
-            size=settings.inbox_size,
-            dedupe_window_s=dedupe_window_s,
-            outbox=told,
-        ),
-        jobs=Jobs(
-            server,
-            scripts,
-            keys,
-            dead_letters,
-            records,
-            shards=settings.delivery.shards,
-            dedupe_window_s=dedupe_window_s,
-        ),
-        digests=Digests(scripts, keys, dead_letters, shards=settings.delivery.shards, dedupe_window_s=dedupe_window_s),
+        erasure=Erasure(server, scripts, keys, shards=shards),
+        topics=Topics(server, scripts, keys, namespaces, dedupe_window_s=window_s),
+        inbox=Inbox(server, scripts, keys, namespaces, size=size, dedupe_window_s=window_s, outbox=told),
+        jobs=Jobs(server, scripts, keys, letters, records, shards=shards, dedupe_window_s=window_s),
+        digests=Digests(scripts, keys, letters, shards=shards, dedupe_window_s=window_s),
         bulks=Bulks(server, scripts, keys),
         segments=Segments(server, scripts, keys),
         records=records,
         outbox=outbox,
         parked=Parked(server, scripts, keys),
-        dead_letters=dead_letters,
+        dead_letters=letters,
         idempotency=Idempotency(server, scripts, keys),
         suppressions=Suppressions(server, scripts, keys),
         return_paths=ReturnPaths(server, keys),
@@ -158,7 +142,7 @@ def stores_on(server: Server, settings: Settings) -> Stores:
         directives=Directives(server, scripts, keys),
         workers=Workers(scripts, keys),
         delivery_workers=DeliveryWorkers(scripts, keys),
-        queue_view=QueueView(server, keys, shards=settings.delivery.shards),
+        queue_view=QueueView(server, keys, shards=shards),
     )
 
 
@@ -194,16 +178,15 @@ def build_house_rules(settings: Settings) -> HouseRules:
     )
 
 
-def build_preference_centre(settings: Settings, stores: Stores) -> PreferenceCentre:
+def build_preference_centre(settings: Settings, stores: Stores, playbook: Playbook) -> PreferenceCentre:
     """Return what shows and changes people's preferences, for operations and for pages behind signed links."""
-    rules = load_playbook(settings).rules
     return PreferenceCentre(
         stores.preferences,
         stores.documents,
         stores.suppressions,
         house=build_house_rules(settings),
         channels=reaching_channels(settings),
-        categories=sorted({rule.category for rule in rules if rule.enabled}),
+        categories=sorted({rule.category for rule in playbook.rules if rule.enabled}),
     )
 
 
@@ -232,7 +215,7 @@ def build_person_links(settings: Settings) -> PersonLinks:
     return PersonLinks(build_signer(settings), public_url=settings.public_url, clock=unix_ms)
 
 
-def build_mail_reports(settings: Settings, stores: Stores) -> MailReports:
+def build_mail_reports(settings: Settings, stores: Stores, centre: PreferenceCentre) -> MailReports:
     """Return what heeds bounces and complaints."""
     return MailReports(
         signer=build_signer(settings),
@@ -240,7 +223,7 @@ def build_mail_reports(settings: Settings, stores: Stores) -> MailReports:
         suppressions=stores.suppressions,
         paths=stores.return_paths,
         windows=stores.velocity,
-        consents=build_preference_centre(settings, stores),
+        consents=centre,
         clock=unix_ms,
     )
 
@@ -258,7 +241,8 @@ def build_click_links(settings: Settings) -> ClickLinks:
 
 def build_ingest_alone(settings: Settings, stores: Stores) -> Ingest:
     """Return what takes events in, for who needs nothing else of what it is made of."""
-    return build_ingest(settings, stores, build_effects(settings, stores, build_renderer(settings)))
+    effects = build_effects(settings, stores, build_renderer(settings))
+    return build_ingest(settings, stores, effects, load_playbook(settings))
 
 
 def build_effects(settings: Settings, stores: Stores, renderer: Renderer) -> Effects:
@@ -276,14 +260,14 @@ def build_effects(settings: Settings, stores: Stores, renderer: Renderer) -> Eff
     )
 
 
-def build_ingest(settings: Settings, stores: Stores, effects: Effects) -> Ingest:
+def build_ingest(settings: Settings, stores: Stores, effects: Effects, playbook: Playbook) -> Ingest:
     """Return what takes events in, whichever way they come."""
     return Ingest(
         documents=stores.documents,
         parked=stores.parked,
         dead_letters=stores.dead_letters,
         effects=effects,
-        playbook=load_playbook(settings),
+        playbook=playbook,
         limits=IngestLimits(
             replay_window_s=settings.replay_window_s,
             park_timeout_s=settings.park_timeout_s,

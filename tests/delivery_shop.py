@@ -146,17 +146,10 @@ class Shop:
     def runner(self, channels: dict[Channel, Any], settings: Delivery = DELIVERY) -> Runner:
         return delivery_runner(
             settings,
+            self,
             channels=channels,
-            jobs=self.jobs,
-            digests=self.digests,
             tools=Tools(_renderer, "https://shop.example", "en"),
             appearances=self.effects,
-            entries=self.inbox,
-            people=self.documents,
-            preferences=self.preferences,
-            allowances=self.allowances,
-            records=self.records,
-            suppressions=self.suppressions,
             house=self.house,
         )
 

@@ -29,8 +29,10 @@ from hub.app import (
     build_house_rules,
     build_mail_reports,
     build_person_links,
+    build_preference_centre,
     build_renderer,
     build_signer,
+    load_playbook,
     open_stores,
 )
 from hub.config_checks import parse_address
@@ -46,6 +48,7 @@ from hub.service.mail_marks import Marks
 from hub.service.sms_receipts import receipt_name
 from hub.settings import Settings
 from hub.store.clock import unix_ms
+from templates.renderer import Renderer
 
 _log = logger(__name__)
 
@@ -53,30 +56,23 @@ _log = logger(__name__)
 async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -> int:
     """Deliver until `stopping`; then finish what is in hand, give back the rest and return."""
     mishaps = Mishaps()
-    async with (
-        redis_of(settings) as url,
-        open_stores(settings, url) as stores,
-        open_channels(settings, stores) as channels,
-        _reports_door(settings, stores),
-        admin_server(
-            settings.admin_listen, {"redis": redis_check(stores.server)}, metrics_dir=launch.metrics_dir
-        ) as health,
-        reporting(
-            stores.delivery_workers,
-            uid=secrets.token_hex(8),
-            version=__version__,
-            channels=channels,
-            mishaps=mishaps,
-            clock=unix_ms,
-        ),
-    ):
-        effects = build_effects(settings, stores, build_renderer(settings))
-        runner = build_runner(settings, stores, channels, effects=effects, mishaps=mishaps)
-        bulks = build_expansion(settings, stores, effects)
-        _log.info("delivering", channels=sorted(channels))
-        async with asyncio.TaskGroup() as work:
+    async with redis_of(settings) as url, open_stores(settings, url) as stores:
+        renderer = build_renderer(settings)
+        tools = build_tools(settings, renderer)
+        effects = build_effects(settings, stores, renderer)
+        async with (
+            open_channels(settings, stores, tools) as channels,
+            _reports_door(settings, stores),
+            admin_server(
+                settings.admin_listen, {"redis": redis_check(stores.server)}, metrics_dir=launch.metrics_dir
+            ) as health,
+            _reporting(stores, channels, mishaps),
+            asyncio.TaskGroup() as work,
+        ):
+            runner = build_runner(settings, stores, channels, tools=tools, effects=effects, mishaps=mishaps)
+            _log.info("delivering", channels=sorted(channels))
             work.create_task(runner.run(stopping))
-            work.create_task(bulks.run(stopping))
+            work.create_task(build_expansion(settings, stores, effects).run(stopping))
             if settings.kafka.bootstrap and settings.kafka.outcomes_topic:
                 work.create_task(OutcomeTopic(settings.kafka, stores.outbox).run(stopping))
             await stopping.wait()
@@ -84,30 +80,37 @@ async def deliver(settings: Settings, stopping: asyncio.Event, *, launch: Launch
     return 0
 
 
+def _reporting(
+    stores: Stores, channels: Mapping[Channel, DeliveryChannel], mishaps: Mishaps
+) -> AbstractAsyncContextManager[None]:
+    return reporting(
+        stores.delivery_workers,
+        uid=secrets.token_hex(8),
+        version=__version__,
+        channels=channels,
+        mishaps=mishaps,
+        clock=unix_ms,
+    )
+
+
 def build_runner(
     settings: Settings,
     stores: Stores,
     channels: Mapping[Channel, DeliveryChannel],
     *,
+    tools: Tools,
     effects: Effects,
     mishaps: Mishaps | None = None,
 ) -> Runner:
     """Return what runs due jobs over `channels`."""
     return delivery_runner(
         settings.delivery,
+        stores,
         channels=channels,
-        jobs=stores.jobs,
-        digests=stores.digests,
-        tools=_tools(settings),
+        tools=tools,
         appearances=effects,
-        entries=stores.inbox,
-        people=stores.documents,
-        preferences=stores.preferences,
-        allowances=stores.allowances,
-        records=stores.records,
-        suppressions=stores.suppressions,
-        mishaps=mishaps,
         house=build_house_rules(settings),
+        mishaps=mishaps,
     )
 
 
@@ -124,9 +127,10 @@ def build_expansion(settings: Settings, stores: Stores, effects: Effects) -> Bul
 
 
 @asynccontextmanager
-async def open_channels(settings: Settings, stores: Stores) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
+async def open_channels(
+    settings: Settings, stores: Stores, tools: Tools
+) -> AsyncIterator[Mapping[Channel, DeliveryChannel]]:
     """Yield the channels that are configured. Raises ConfigurationError for what they cannot work with."""
-    tools = _tools(settings)
     async with AsyncExitStack() as stack:
         channels = await stack.enter_async_context(open_registered(settings.channels, tools))
         if settings.smtp.all_relays:
@@ -162,18 +166,20 @@ async def _reports_door(settings: Settings, stores: Stores) -> AsyncIterator[Non
         yield
         return
     host, port = parse_address(listen)
+    reports = build_mail_reports(settings, stores, build_preference_centre(settings, stores, load_playbook(settings)))
     async with AsyncExitStack() as stack:
         try:
-            bound = await stack.enter_async_context(reports_door(host, port, build_mail_reports(settings, stores)))
+            bound = await stack.enter_async_context(reports_door(host, port, reports))
         except OSError as error:
             raise cannot_listen(listen, error, key="smtp.reports_listen") from error
         _log.info("taking_mail_reports", on=f"{host}:{bound}")
         yield
 
 
-def _tools(settings: Settings) -> Tools:
+def build_tools(settings: Settings, renderer: Renderer) -> Tools:
+    """Return what channels make their messages with."""
     return Tools(
-        build_renderer(settings),
+        renderer,
         settings.shop_url or settings.public_url,
         settings.default_locale,
         clicks=build_click_links(settings),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from hub.api.health import Check
-from hub.app import Stores, build_mail_reports, build_preference_centre, build_signer, known_channels, load_playbook
+from hub.app import Stores, build_signer, known_channels
 from hub.domain import digests
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
+from hub.roles.back import Back
 from hub.service.access import Access
 from hub.service.api_keys import ApiKeys
 from hub.service.attendance import Attendances
@@ -18,16 +20,15 @@ from hub.service.authentication import Authenticator
 from hub.service.bulk_sending import BulkSending
 from hub.service.calls import Operations
 from hub.service.devices import DeviceRegistry
-from hub.service.effects import Effects
 from hub.service.events import Events
 from hub.service.histories import Histories
 from hub.service.inbox import InboxService
-from hub.service.ingest import Ingest
 from hub.service.installation import Installation
 from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
 from hub.service.letters import Letters
 from hub.service.mail_intake import MailIntake
 from hub.service.notifications import Notifications
+from hub.service.operations import AnyOperation
 from hub.service.operator_letters import OperatorLetters
 from hub.service.operator_texts import OperatorTexts
 from hub.service.operator_view import OperatorView
@@ -44,6 +45,11 @@ from hub.service.suppression_list import SuppressionList
 from hub.service.tokens import Keys, TokenVerifier
 from hub.settings import Settings, Token
 from templates.renderer import Renderer
+
+
+class _Service(Protocol):
+    def operations(self) -> Iterable[AnyOperation]: ...
+
 
 _ADDED_BY_US = "name"
 """The person's name is not for services to tell."""
@@ -92,61 +98,14 @@ def templates_for_services(renderer: Renderer) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(sample) - {_ADDED_BY_US} for name, sample in samples.items()}
 
 
-def _for_operators(
-    settings: Settings, stores: Stores, *, ingest: Ingest, renderer: Renderer
-) -> tuple[OperatorView, OperatorLetters, OperatorTexts]:
-    letters = Letters(dead_letters=stores.dead_letters, ingest=ingest, jobs=stores.jobs)
-    return (
-        OperatorView(stores.delivery_workers, stores.queue_view),
-        OperatorLetters(stores.dead_letters, letters),
-        OperatorTexts(renderer, signer=build_signer(settings), max_segments=settings.sms.max_segments),
-    )
-
-
-def build_front(
-    settings: Settings,
-    stores: Stores,
-    *,
-    ingest: Ingest,
-    effects: Effects,
-    keys: Keys,
-    renderer: Renderer,
-) -> Front:
+def build_front(settings: Settings, back: Back, *, keys: Keys) -> Front:
     """Return what a worker offers."""
-    for_services = ServiceTopics(stores.namespaces)
-    promotional = load_playbook(settings).promotional
+    stores = back.stores
     services = (
-        InboxService(stores.inbox),
-        Orders(stores.documents),
-        Events(ingest),
-        DeviceRegistry(stores.devices),
-        build_preference_centre(settings, stores),
-        Notifications(
-            effects,
-            cancel_keys=stores.jobs.cancellations,
-            templates=templates_for_services(renderer),
-            channels=known_channels(settings),
-            link_hosts=settings.click_hosts,
-            promotional=promotional,
-        ),
-        NotificationRecords(stores.records, stores.inbox),
-        BulkSending(
-            stores.bulks,
-            stores.bulks.outcomes,
-            stores.segments,
-            templates=templates_for_services(renderer),
-            channels=known_channels(settings),
-            promotional=promotional,
-        ),
-        SegmentService(stores.segments),
-        Publishing(stores.topics, for_services),
-        Histories(stores.topics, for_services),
-        Attendances(stores.presence, for_services),
-        PeoplesConnections(stores.directives, for_services),
-        Installation(stores.workers),
-        MailIntake(build_mail_reports(settings, stores)),
-        SuppressionList(stores.suppressions),
-        *_for_operators(settings, stores, ingest=ingest, renderer=renderer),
+        *_for_people(back),
+        *_for_shops(settings, back),
+        *_for_topics(stores),
+        *_for_operators(settings, back),
     )
     operations = Operations(
         [operation for service in services for operation in service.operations()],
@@ -159,4 +118,62 @@ def build_front(
         authenticator=Authenticator(verifier, ApiKeys(settings.api_keys)),
         access=Access(stores.documents, stores.namespaces),
         rpc_methods=Rpc(operations),
+    )
+
+
+def _for_people(back: Back) -> tuple[_Service, ...]:
+    """Return what shoppers ask for, and services on their behalf."""
+    stores = back.stores
+    return InboxService(stores.inbox), Orders(stores.documents), DeviceRegistry(stores.devices), back.centre
+
+
+def _for_shops(settings: Settings, back: Back) -> tuple[_Service, ...]:
+    """Return what a shop's backends ask for: events, messages, and what became of them."""
+    stores = back.stores
+    templates, channels = templates_for_services(back.renderer), known_channels(settings)
+    return (
+        Events(back.ingest),
+        Notifications(
+            back.effects,
+            cancel_keys=stores.jobs.cancellations,
+            templates=templates,
+            channels=channels,
+            link_hosts=settings.click_hosts,
+            promotional=back.playbook.promotional,
+        ),
+        NotificationRecords(stores.records, stores.inbox),
+        BulkSending(
+            stores.bulks,
+            stores.bulks.outcomes,
+            stores.segments,
+            templates=templates,
+            channels=channels,
+            promotional=back.playbook.promotional,
+        ),
+        SegmentService(stores.segments),
+        MailIntake(back.mail_reports),
+    )
+
+
+def _for_topics(stores: Stores) -> tuple[_Service, ...]:
+    """Return what backends ask for that use topics of their own."""
+    for_services = ServiceTopics(stores.namespaces)
+    return (
+        Publishing(stores.topics, for_services),
+        Histories(stores.topics, for_services),
+        Attendances(stores.presence, for_services),
+        PeoplesConnections(stores.directives, for_services),
+        Installation(stores.workers),
+    )
+
+
+def _for_operators(settings: Settings, back: Back) -> tuple[_Service, ...]:
+    """Return what operators look at and mend."""
+    stores = back.stores
+    letters = Letters(dead_letters=stores.dead_letters, ingest=back.ingest, jobs=stores.jobs)
+    return (
+        SuppressionList(stores.suppressions),
+        OperatorView(stores.delivery_workers, stores.queue_view),
+        OperatorLetters(stores.dead_letters, letters),
+        OperatorTexts(back.renderer, signer=build_signer(settings), max_segments=settings.sms.max_segments),
     )

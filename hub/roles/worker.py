@@ -25,11 +25,7 @@ from hub.api.webhooks import twilio_routes
 from hub.app import (
     Stores,
     build_click_links,
-    build_effects,
-    build_ingest,
-    build_mail_reports,
     build_person_links,
-    build_preference_centre,
     build_renderer,
     build_signer,
     open_stores,
@@ -40,6 +36,7 @@ from hub.gateway.handshake import PATH
 from hub.gateway.stream_request import PATH as STREAM_PATH
 from hub.observe import logger
 from hub.roles.admin import redis_check
+from hub.roles.back import Back, build_back
 from hub.roles.front import Front, build_front, issuers_keys
 from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
@@ -81,19 +78,16 @@ async def run_worker(
     """Serve one worker until `stopping`; then stop listening, drain the connections and return."""
     http = _Http()
     async with open_stores(settings, redis_url) as stores, issuers_keys(settings.token) as (keys, key_checks):
-        renderer = build_renderer(settings)
-        effects = build_effects(settings, stores, renderer)
-        ingest = build_ingest(settings, stores, effects)
-        front = build_front(settings, stores, ingest=ingest, effects=effects, keys=keys, renderer=renderer)
+        back = build_back(settings, stores, build_renderer(settings))
+        front = build_front(settings, back, keys=keys)
         async with _gateway(settings, stores, front, http) as gateway:
             health = Health(
                 {"redis": redis_check(stores.server), "pubsub": _pubsub_check(gateway, stores.server), **key_checks}
             )
-            pages = (*_pages(settings), *preview_routes(renderer, build_signer(settings), clock=unix_ms))
-            app = _app(settings, stores, front, gateway, health=health, pages=pages, metrics_dir=metrics_dir)
+            app = _app(settings, back, front, gateway, health=health, metrics_dir=metrics_dir)
             http.runner = web.AppRunner(app, access_log=None, keepalive_timeout=_KEEP_ALIVE_S)
             await http.runner.setup()
-            sweeping = asyncio.create_task(sweep_parked(ingest))
+            sweeping = asyncio.create_task(sweep_parked(back.ingest))
             try:
                 await _listen(settings, gateway, health, stopping)
             finally:
@@ -122,12 +116,11 @@ def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> G
 
 def _app(
     settings: Settings,
-    stores: Stores,
+    back: Back,
     front: Front,
     gateway: Gateway,
     *,
     health: Health,
-    pages: Iterable[web.RouteDef],
     metrics_dir: str | None,
 ) -> web.Application:
     return build_app(
@@ -135,14 +128,14 @@ def _app(
         authenticate=front.authenticate,
         health=health,
         documents=document_routes(_documents(settings, front)),
-        pages=pages,
+        pages=[*_pages(settings), *preview_routes(back.renderer, build_signer(settings), clock=unix_ms)],
         extra_routes=[
             web.get(PATH, gateway.upgrade_from_http),
             web.route("*", STREAM_PATH, gateway.stream_from_http),
-            *_webhooks(settings, stores),
-            *click_routes(build_click_links(settings), Clicks(stores.records, stores.inbox, clock=unix_ms)),
-            *_mail_webhook(settings, stores),
-            *_person_pages(settings, stores),
+            *_webhooks(settings, back.stores),
+            *click_routes(build_click_links(settings), Clicks(back.stores.records, back.stores.inbox, clock=unix_ms)),
+            *_mail_webhook(settings, back),
+            *_person_pages(settings, back),
             *_demo(settings),
         ],
         metrics_dir=metrics_dir,
@@ -179,18 +172,18 @@ def _webhooks(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
     return twilio_routes(tokens, public_url=settings.public_url, receipts=receipts)
 
 
-def _mail_webhook(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
+def _mail_webhook(settings: Settings, back: Back) -> Iterable[web.RouteDef]:
     if not settings.smtp.webhook_secret:
         return ()
-    return mail_routes(settings.smtp.webhook_secret, build_mail_reports(settings, stores), clock=unix_ms)
+    return mail_routes(settings.smtp.webhook_secret, back.mail_reports, clock=unix_ms)
 
 
-def _person_pages(settings: Settings, stores: Stores) -> Iterable[web.RouteDef]:
+def _person_pages(settings: Settings, back: Back) -> Iterable[web.RouteDef]:
     pages = PersonPages(
         build_person_links(settings),
-        build_preference_centre(settings, stores),
-        stores.documents,
-        renderer=build_renderer(settings),
+        back.centre,
+        back.stores.documents,
+        renderer=back.renderer,
         default_locale=settings.default_locale,
         clock=unix_ms,
     )

@@ -13,7 +13,15 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hub.api.app import build_app
 from hub.api.health import Health
-from hub.app import Stores, build_effects, build_ingest, build_preference_centre, build_renderer, open_stores
+from hub.app import (
+    Stores,
+    build_effects,
+    build_ingest,
+    build_preference_centre,
+    build_renderer,
+    load_playbook,
+    open_stores,
+)
 from hub.domain.ids import Topic, UserId
 from hub.domain.permission import Action, Identity, Role
 from hub.service.access import Access
@@ -59,12 +67,13 @@ async def stores(redis_url: str, key_prefix: str) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def serving(stores: Stores) -> AsyncIterator[Client]:
     settings = Settings(smtp=Smtp(url="smtp://127.0.0.1:25"))
+    playbook = load_playbook(settings)
     effects = build_effects(settings, stores, build_renderer(settings))
     services = (
         InboxService(stores.inbox),
         Orders(stores.documents),
-        Events(build_ingest(settings, stores, effects)),
-        build_preference_centre(settings, stores),
+        Events(build_ingest(settings, stores, effects, playbook)),
+        build_preference_centre(settings, stores, playbook),
         Notifications(effects, cancel_keys=stores.jobs.cancellations, templates={}),
     )
     operations = Operations(

@@ -12,10 +12,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hub.api.app import build_app
 from hub.api.health import Health
-from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
+from hub.app import Stores, build_renderer, open_stores
 from hub.domain.directives import DisconnectUser, Whose
 from hub.domain.ids import Topic, UserId
 from hub.domain.topics import Namespace, TopicKind
+from hub.roles.back import build_back
 from hub.roles.front import build_front
 from hub.service.api_keys import make_api_key
 from hub.service.key_sets import fixed_keys
@@ -44,10 +45,7 @@ async def stores(settings: Settings, redis_url: str) -> AsyncIterator[Stores]:
 
 @pytest.fixture
 async def client(settings: Settings, stores: Stores) -> AsyncIterator[Client]:
-    renderer = build_renderer(settings)
-    effects = build_effects(settings, stores, renderer)
-    ingest = build_ingest(settings, stores, effects)
-    front = build_front(settings, stores, ingest=ingest, effects=effects, keys=fixed_keys(()), renderer=renderer)
+    front = build_front(settings, build_back(settings, stores, build_renderer(settings)), keys=fixed_keys(()))
     app = build_app(operations=front.operations, authenticate=front.authenticate, health=Health({}))
     async with TestClient(TestServer(app)) as client:
         yield client

@@ -18,7 +18,7 @@ from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
 from hub.api.app import build_app
 from hub.api.health import Health
-from hub.app import Stores, build_effects, build_ingest, build_renderer, open_stores
+from hub.app import Stores, build_effects, build_renderer, open_stores
 from hub.domain.bulks import MAX_RECIPIENTS, BulkId
 from hub.domain.channels import EMAIL
 from hub.domain.decisions import Aggregate, AggregateKind, Change
@@ -26,7 +26,8 @@ from hub.domain.events import Consent
 from hub.domain.ids import UserId
 from hub.domain.people import Person, encode_person
 from hub.observe import BULKS_BROKEN
-from hub.roles.deliver import build_expansion, build_runner, open_channels
+from hub.roles.back import build_back
+from hub.roles.deliver import build_expansion, build_runner, build_tools, open_channels
 from hub.roles.front import build_front
 from hub.service.api_keys import make_api_key
 from hub.service.bulk_expansion import BulkExpansion
@@ -110,8 +111,9 @@ class Place:
     async def working(self) -> AsyncIterator[None]:
         """Run a delivery worker for the block."""
         stop = asyncio.Event()
-        async with open_channels(self.settings, self.stores) as channels, asyncio.TaskGroup() as work:
-            runner = build_runner(self.settings, self.stores, channels, effects=self.effects)
+        tools = build_tools(self.settings, RENDERER)
+        async with open_channels(self.settings, self.stores, tools) as channels, asyncio.TaskGroup() as work:
+            runner = build_runner(self.settings, self.stores, channels, tools=tools, effects=self.effects)
             work.create_task(runner.run(stop, drain_s=5.0))
             work.create_task(build_expansion(self.settings, self.stores, self.effects).run(stop))
             try:
@@ -132,9 +134,7 @@ async def place(redis_url: str, key_prefix: str, mail_relay: MailRelay) -> Async
         ),
     )
     async with open_stores(settings, redis_url) as stores:
-        effects = build_effects(settings, stores, RENDERER)
-        ingest = build_ingest(settings, stores, effects)
-        front = build_front(settings, stores, ingest=ingest, effects=effects, keys=fixed_keys(()), renderer=RENDERER)
+        front = build_front(settings, build_back(settings, stores, RENDERER), keys=fixed_keys(()))
         app = build_app(operations=front.operations, authenticate=front.authenticate, health=Health({}))
         async with TestClient(TestServer(app)) as client:
             yield Place(settings, stores, client, mail_relay)

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hub.api.app import build_app
 from hub.api.health import Health
 from hub.api.mail_webhook import PATH, mail_routes
-from hub.app import Stores, build_mail_reports, open_stores
+from hub.app import Stores, build_mail_reports, build_preference_centre, load_playbook, open_stores
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
 from hub.service.api_keys import ApiKeys, make_api_key
@@ -47,7 +47,8 @@ async def stores(redis_url: str, key_prefix: str) -> AsyncIterator[Stores]:
 
 @pytest.fixture
 async def client(stores: Stores) -> AsyncIterator[Client]:
-    reports = build_mail_reports(Settings(signing_secret=SECRET), stores)
+    settings = Settings(signing_secret=SECRET)
+    reports = build_mail_reports(settings, stores, build_preference_centre(settings, stores, load_playbook(settings)))
     services = (MailIntake(reports), SuppressionList(stores.suppressions))
     operations = Operations(
         [operation for service in services for operation in service.operations()],

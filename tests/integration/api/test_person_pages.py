@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hub.api.app import build_app
 from hub.api.health import Health
 from hub.api.person_pages import PersonPages
-from hub.app import Stores, build_person_links, build_preference_centre, open_stores
+from hub.app import Stores, build_person_links, build_preference_centre, load_playbook, open_stores
 from hub.domain.answers import ANSWERED_STOP
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.decisions import Aggregate, AggregateKind, Change
@@ -50,7 +50,7 @@ class World:
         self.client = client
         self.stores = stores
         self.links: PersonLinks = build_person_links(SETTINGS)
-        self.centre: PreferenceCentre = build_preference_centre(SETTINGS, stores)
+        self.centre: PreferenceCentre = build_preference_centre(SETTINGS, stores, load_playbook(SETTINGS))
 
     async def knows(self, **fields: Any) -> None:
         aggregate = Aggregate(AggregateKind.PERSON, ZOE)
@@ -97,7 +97,7 @@ async def world(redis_url: str, key_prefix: str) -> AsyncIterator[World]:
     async with open_stores(Settings(key_prefix=key_prefix), redis_url) as stores:
         pages = PersonPages(
             build_person_links(SETTINGS),
-            build_preference_centre(SETTINGS, stores),
+            build_preference_centre(SETTINGS, stores, load_playbook(SETTINGS)),
             stores.documents,
             renderer=_renderer,
             default_locale="en",

@@ -8,7 +8,7 @@ import pytest_asyncio
 from channels.channel import Committing
 from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
-from hub.app import build_mail_reports, open_stores
+from hub.app import build_mail_reports, build_preference_centre, load_playbook, open_stores
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.events import Consent
 from hub.domain.ids import NotificationId, TemplateName, UserId
@@ -297,7 +297,10 @@ async def test_a_mail_that_bounces_is_the_last_one_to_its_address(shop: Shop, re
     await shop.delivers()
     (mail,) = shop.relay.outbox.mails()
     async with open_stores(Settings(key_prefix=key_prefix), redis_url) as stores:
-        reports = build_mail_reports(Settings(signing_secret=SECRET), stores)
+        settings = Settings(signing_secret=SECRET)
+        reports = build_mail_reports(
+            settings, stores, build_preference_centre(settings, stores, load_playbook(settings))
+        )
         raw = bounce(mark=mail.parsed()["X-Doorbell-Mail"])
         assert await reports.take(read_report(raw), trusted=False) == [Heed.SUPPRESSED]
     record = await shop.records.read(ZOE, notification.id)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.app import Stores, build_effects, build_ingest, build_ingest_alone, build_renderer, open_stores
+from hub.app import Stores, build_effects, build_ingest, build_ingest_alone, build_renderer, load_playbook, open_stores
 from hub.domain.cloudevents import decode_structured
 from hub.domain.decisions import Aggregate, AggregateKind, Decision, Document, Outcome
 from hub.domain.envelope import Event, Incoming, Origin, Source
@@ -305,7 +305,7 @@ async def test_the_parts_of_a_large_batch_are_told_like_small_ones(ingest: Inges
 async def test_a_part_that_fails_fails_the_batch_once_the_others_are_done(stores: Stores) -> None:
     """All of it is given again: no part may still be at work then."""
     failing = _FailsFor("user-0", build_effects(Settings(), stores, build_renderer(Settings())))
-    ingest = build_ingest(Settings(), stores, failing)  # type: ignore[arg-type]  # what it needs of Effects
+    ingest = build_ingest(Settings(), stores, failing, load_playbook(Settings()))  # type: ignore[arg-type]  # what it needs of Effects
     batch = [event("order.placed", f"A-{number}", PLACED | {"customer_id": f"user-{number}"}) for number in range(200)]
     with pytest.raises(StoreUnavailable):
         await ingest.process(batch)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hub.app import Stores, build_preference_centre, open_stores
+from hub.app import Stores, build_preference_centre, load_playbook, open_stores
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.mail_reports import read_report
@@ -48,7 +48,8 @@ def heeding(stores: Stores, signer: Signer | None) -> MailReports:
 
 
 def centre(stores: Stores) -> PreferenceCentre:
-    return build_preference_centre(Settings(smtp=Smtp(url="smtp://127.0.0.1:1")), stores)
+    settings = Settings(smtp=Smtp(url="smtp://127.0.0.1:1"))
+    return build_preference_centre(settings, stores, load_playbook(settings))
 
 
 def marked(notification: NotificationId = ID) -> str:
