@@ -76,7 +76,6 @@ def asyncapi_document(
     topics = {topic.namespace: _topic(topic) for topic in TOPICS}
     rpc = {"rpc": _rpc_channel(methods)}
     outcomes = _outcomes(outcomes_topic)
-    url = urlsplit(public_url)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -86,14 +85,7 @@ def asyncapi_document(
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {
-            "socket": {
-                "host": url.netloc,
-                "pathname": _SOCKET,
-                "protocol": "wss" if url.scheme == "https" else "ws",
-                "security": [{"$ref": "#/components/securitySchemes/token"}],
-            }
-        },
+        "servers": {"socket": _socket(public_url)},
         "channels": {**ways_in, **outcomes, **topics, **rpc},
         "operations": {**_receiving(ways_in), **_sending({**outcomes, **topics}), **_methods(methods)},
         "components": {
@@ -101,6 +93,16 @@ def asyncapi_document(
             "messages": {**_event_messages(), **_messages(references), **_method_messages(methods, references)},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
+    }
+
+
+def _socket(public_url: str) -> Schema:
+    url = urlsplit(public_url)
+    return {
+        "host": url.netloc,
+        "pathname": _SOCKET,
+        "protocol": "wss" if url.scheme == "https" else "ws",
+        "security": [{"$ref": "#/components/securitySchemes/token"}],
     }
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from hub.domain.directives import LOG
 from hub.domain.ids import Topic
-from hub.domain.topics import Namespace, Namespaces
+from hub.domain.topics import Namespace
 from hub.gateway.admission import LATE_S, Admission, connection_limit, descriptor_limit
 from hub.gateway.arrivals import Arrivals
 from hub.gateway.clock import MACHINE_CLOCK, Clock
@@ -28,7 +28,7 @@ from hub.gateway.door import Door, Reception
 from hub.gateway.fanout import FanOut
 from hub.gateway.handshake import Handshake, request_of
 from hub.gateway.heartbeat import Heartbeat
-from hub.gateway.ports import Access, DirectiveLog, Operations, Presence, Register, Topics
+from hub.gateway.ports import Access, Operations, Stores
 from hub.gateway.positions import PositionCheck
 from hub.gateway.publisher import Publisher
 from hub.gateway.recovery import Recovery
@@ -43,9 +43,7 @@ from hub.observe import logger
 from hub.protocol import codes
 from hub.protocol.session import Limits
 from hub.settings import Gateway as Settings
-from hub.store.keys import Keys
 from hub.store.pubsub import PubSub
-from hub.store.server import Server
 from hub.store.workers import WorkerFacts
 
 _DRAIN_STEP_S = 0.1
@@ -70,16 +68,10 @@ class Gateway:
     def __init__(
         self,
         settings: Settings,
+        stores: Stores,
         *,
-        server: Server,
-        keys: Keys,
-        namespaces: Namespaces,
         access: Access,
         operations: Operations,
-        topics: Topics,
-        directives: DirectiveLog,
-        register: Register,
-        presence: Presence,
         http: Callable[[], asyncio.Protocol],
         http_connections: Callable[[], int] = lambda: 0,
         clock: Clock = MACHINE_CLOCK,
@@ -92,16 +84,15 @@ class Gateway:
         """
         self._version = version
         self._started_ms = time.time_ns() // 1_000_000
-        tally = Tally()
-        wheel = Wheel(now_s=clock.now_s())
-        self._keys = keys
+        self._http, self._http_connections = http, http_connections
+        self._keys, topics, tally = stores.keys, stores.topics, Tally()
         self._probe = _Probe(secrets.token_hex(5))
-        self._pubsub: PubSub[LiveTopic] = PubSub(server, on_message=self._on_message, on_gap=self._on_gap)
-        self._directory = Directory(self._pubsub, namespaces, channel_of=keys.topic_channel)
+        self._pubsub: PubSub[LiveTopic] = PubSub(stores.server, on_message=self._on_message, on_gap=self._on_gap)
+        self._directory = Directory(self._pubsub, stores.namespaces, channel_of=self._keys.topic_channel)
         self._recovery = Recovery(topics, tally)
         self._fan_out = FanOut(self._recovery, tally, call_soon=asyncio.get_running_loop().call_soon)
         self._arrivals = Arrivals(self._directory, topics, self._recovery)
-        self._roll_call = RollCall(presence, interval_s=settings.presence_ttl_s / 3)
+        self._roll_call = RollCall(stores.presence, interval_s=settings.presence_ttl_s / 3)
         self._publisher = Publisher(topics)
         self._check = PositionCheck(
             self._directory, topics, self._recovery, tally, interval_s=settings.position_check_s
@@ -115,26 +106,23 @@ class Gateway:
             directory=self._directory,
             arrivals=self._arrivals,
             recovery=self._recovery,
-            presence=presence,
+            presence=stores.presence,
             roll_call=self._roll_call,
             publisher=self._publisher,
             tally=tally,
-            wheel=wheel,
+            wheel=Wheel(now_s=clock.now_s()),
             clock=clock,
         )
         self._admission = _admission(settings, now_s=clock.now_s(), late_from_s=late_from_s)
-        self._directives = directives
-        self._directives_topic = LiveTopic(LOG, Namespace(LOG))
+        self._directives, self._directives_topic = stores.directives, LiveTopic(LOG, Namespace(LOG))
         self._steward = Steward(
-            directives,
+            stores.directives,
             self._worker.people,
             listen=self._listen_to_directives,
             check_interval_s=settings.position_check_s,
         )
-        self._heartbeat = Heartbeat(register, self._facts)
+        self._heartbeat = Heartbeat(stores.workers, self._facts)
         self._reception = Reception(self._worker, Handshake(settings.allowed_origins), self._admission)
-        self._http = http
-        self._http_connections = http_connections
         self._threshold = Threshold()
         self._parts: asyncio.Task[None] | None = None
 

@@ -8,8 +8,10 @@ from typing import Protocol
 from hub.domain.decisions import Publication
 from hub.domain.ids import Epoch, Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
-from hub.domain.topics import Position
+from hub.domain.topics import Namespaces, Position
+from hub.store.keys import Keys
 from hub.store.presence import Attendance
+from hub.store.server import Server
 from hub.store.workers import WorkerFacts
 
 
@@ -158,4 +160,43 @@ class Presence(Protocol):
 
     async def stats(self, topic: Topic) -> PresenceStats:
         """Count who is there."""
+        ...
+
+
+class Stores(Protocol):
+    """What the gateway reads and writes. The object of `hub.app` fits."""
+
+    @property
+    def server(self) -> Server:
+        """The Redis that publishes."""
+        ...
+
+    @property
+    def keys(self) -> Keys:
+        """The names of its channels."""
+        ...
+
+    @property
+    def namespaces(self) -> Namespaces:
+        """The kinds of topics."""
+        ...
+
+    @property
+    def topics(self) -> Topics:
+        """The streams."""
+        ...
+
+    @property
+    def directives(self) -> DirectiveLog:
+        """What services want done with connections."""
+        ...
+
+    @property
+    def workers(self) -> Register:
+        """The register of the gateway's workers."""
+        ...
+
+    @property
+    def presence(self) -> Presence:
+        """Who is subscribed, over all workers."""
         ...

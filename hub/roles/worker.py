@@ -99,15 +99,9 @@ async def run_worker(
 def _gateway(settings: Settings, stores: Stores, front: Front, http: _Http) -> Gateway:
     return Gateway(
         settings.gateway,
-        server=stores.server,
-        keys=stores.keys,
-        namespaces=stores.namespaces,
+        stores,
         access=front,
         operations=front,
-        topics=stores.topics,
-        directives=stores.directives,
-        register=stores.workers,
-        presence=stores.presence,
         http=http,
         http_connections=http.connections,
         version=__version__,

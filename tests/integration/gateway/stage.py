@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from aiohttp import web
@@ -168,6 +168,32 @@ class Hands:
         return int(self._began_unix_s + self._ahead_s) + seconds
 
 
+@dataclass(frozen=True)
+class Stores:
+    """What a gateway reads and writes, in one Redis."""
+
+    server: Server
+    keys: Keys
+    namespaces: Namespaces
+    topics: Topics
+    directives: Directives
+    workers: Workers
+    presence: Presence
+
+    @classmethod
+    def on(cls, server: Server, keys: Keys) -> Self:
+        scripts = Scripts(server)
+        return cls(
+            server,
+            keys,
+            NAMESPACES,
+            topics=Topics(server, scripts, keys, NAMESPACES, dedupe_window_s=60),
+            directives=Directives(server, scripts, keys),
+            workers=Workers(scripts, keys),
+            presence=Presence(scripts, keys, NAMESPACES),
+        )
+
+
 @dataclass
 class Running:
     """A worker, and the store to publish through."""
@@ -284,24 +310,16 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
     async def begin(*, url: str = redis_url, port: int = 0, **settings: Any) -> Running:
         store = open_server(url)
         started.push_async_callback(store.aclose)
-        scripts = Scripts(store)
-        topics = Topics(store, scripts, keys, NAMESPACES, dedupe_window_s=60)
-        directives = Directives(store, scripts, keys)
+        stores = Stores.on(store, keys)
         shop = Shop()
         app = web.Application()
         runner = web.AppRunner(app)
         hands = Hands()
         gateway = Gateway(
             replace(Settings(), **{"ping_interval_s": PING_S, "pong_timeout_s": PONG_S, **settings}),
-            server=store,
-            keys=keys,
-            namespaces=NAMESPACES,
+            stores,
             access=shop,
             operations=shop,
-            topics=topics,
-            presence=Presence(scripts, keys, NAMESPACES),
-            directives=directives,
-            register=Workers(scripts, keys),
             http=lambda: runner.server(),  # type: ignore[misc]  # noqa: PLW0108 - it is None until set up
             clock=hands.clock,
             # A busy machine makes a worker late, and so does a clock that is put forward.
@@ -318,7 +336,16 @@ async def workers(redis_url: str, key_prefix: str, dialect: Dialect = JSON) -> A
         started.callback(server.close)
         await until(lambda: gateway.ready)
         return Running(
-            gateway, topics, directives, server.sockets[0].getsockname()[1], keys, store, server, runner, dialect, hands
+            gateway,
+            stores.topics,
+            stores.directives,
+            server.sockets[0].getsockname()[1],
+            keys,
+            store,
+            server,
+            runner,
+            dialect,
+            hands,
         )
 
     async with started:
