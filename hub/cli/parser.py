@@ -61,7 +61,12 @@ def _add_credentials(commands: _Commands[argparse.ArgumentParser]) -> None:
     token.set_defaults(run="hub.cli.credentials:token")
     api_key = commands.add_parser("api-key", help="make an API key for a service, and the setting that lets it in")
     api_key.add_argument("--name", required=True, help="the service")
-    api_key.add_argument("--scope", action="append", default=[], help="an operation it may call; none: all of them")
+    api_key.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        help="an operation it may call; none: all but ops.*",
+    )
     api_key.set_defaults(run="hub.cli.credentials:api_key")
 
 

@@ -38,7 +38,7 @@ class ServerSubscription(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who is asking. `expires_s` is a Unix time, None for ever. `scopes` narrows a service; empty allows all."""
+    """Who is asking. `expires_s` is a Unix time, None for ever. `scopes` says what a service may call."""
 
     user: UserId
     role: Role

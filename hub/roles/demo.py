@@ -21,6 +21,7 @@ from hub.roles.listening import reserved_port
 from hub.roles.metrics_folder import fresh_metrics_dir
 from hub.roles.state import redis_of
 from hub.service.api_keys import make_api_key
+from hub.service.operations import EVERYTHING
 from hub.settings import Settings
 from hub.store.data_folder import made
 from hub.supervisor import Child, Supervisor
@@ -39,7 +40,7 @@ async def demo(settings: Settings, stopping: asyncio.Event, *, launch: Launch) -
     data_dir = made(Path(settings.data_dir))
     with reserved_port(settings.listen) as listen, reserved_port(_ANY) as relay, reserved_port(_ANY) as http:
         async with redis_of(settings) as redis_url:
-            service = make_api_key("demo-shop")
+            service = make_api_key("demo-shop", scopes=[EVERYTHING])
             town = _Town(url=f"http://{listen}", outbox_url=f"http://{http}/outbox", service_key=service.key)
             environment = {
                 **launch.environment,

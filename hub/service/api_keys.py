@@ -35,7 +35,7 @@ class NewApiKey(msgspec.Struct, frozen=True):
 
 
 def make_api_key(name: str, *, scopes: Iterable[str] = ()) -> NewApiKey:
-    """Make a key for the service `name`. `scopes` are names of operations; none allows all that a service may do."""
+    """Make a key for the service `name`; `scopes` as in `Operation.may_call`."""
     key_id = secrets.token_hex(_ID_BYTES)
     body = f"{PREFIX}{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
     key = f"{body}_{_checksum(body)}"

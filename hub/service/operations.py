@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from hub.domain.permission import SIGNED_IN, Identity, Role
+from hub.domain.permission import Identity, Role
 from hub.service.failures import Failure
 from hub.service.rate import Rate
 
@@ -23,8 +23,11 @@ Res = TypeVar("Res")
 
 PEOPLE = frozenset({Role.SHOPPER, Role.COURIER, Role.AGENT, Role.ADMIN})
 """Everybody with an inbox of their own."""
-ANYBODY = SIGNED_IN
 SERVICES = frozenset({Role.SERVICE, Role.ADMIN})
+OPERATORS = "ops.*"
+"""The family of what operators do: looking into what others have sent, and throwing it away. A key has to name it."""
+EVERYTHING = "*"
+"""The scope of a key that may do all that a service may, and what operators do."""
 
 KIB = 1_024
 DEFAULT_BODY_BYTES = 64 * KIB
@@ -126,9 +129,17 @@ class Operation(Generic[Req, Res]):
         return tuple(failure for failure in Failure if failure in mine)
 
     def may_call(self, who: Identity) -> bool:
-        """Say whether the caller's role and scopes include this operation, by its name or its family: `topics.*`."""
+        """Say whether the caller's role and scopes include this operation.
+
+        A scope names it, its family (`topics.*`) or everything (`*`). An API key without scopes may call whatever is
+        for services, but nothing that is for operators.
+        """
         family = f"{self.name.partition('.')[0]}.*"
-        return who.role in self.roles and (not who.scopes or self.name in who.scopes or family in who.scopes)
+        if who.role not in self.roles:
+            return False
+        if not who.scopes:
+            return who.role is not Role.SERVICE or family != OPERATORS
+        return not who.scopes.isdisjoint({self.name, family, EVERYTHING})
 
 
 AnyOperation = Operation[Any, Any]

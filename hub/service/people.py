@@ -27,7 +27,6 @@ _log = logger(__name__)
 FORCED_AWAY = 3503
 """What a disconnect says by default: the app stays away until its person connects again."""
 _RECONNECT = 3005
-_OWN_CODES = range(3000, 5000)
 _RATE = Rate(count=1_000, window_s=10.0)
 
 User = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f{}]{1,128}\Z")]

@@ -187,19 +187,6 @@ class PreferenceCentre:
                 return self._view(Versioned(result.version, after), known)
         raise StoreUnavailable(f"preferences: others have changed them {_TRIES} times meanwhile")
 
-    async def switch(self, user: UserId, *, category: str, channel: Channel, on: bool) -> PreferencesView:
-        """Switch one category on one channel; `*` stands for all of either. Raises InputError too."""
-        return await self.change(user, PreferenceChange(switches={category: {channel: on}}))
-
-    async def unsubscribe(self, user: UserId, *, category: str, channel: Channel) -> PreferencesView:
-        """Switch a category off on the channel whose message had the link."""
-        return await self.switch(user, category=category, channel=channel, on=False)
-
-    async def unsubscribe_from_marketing(self, user: UserId, *, source: str, now_ms: int) -> PreferencesView:
-        """Take back the consent to marketing on every channel."""
-        word = Consent(granted=False, at=_instant(now_ms), source=source)
-        return await self.change(user, PreferenceChange(consent=dict.fromkeys(self._channels, word)))
-
     async def record_consent(
         self, user: UserId, channel: Channel, *, granted: bool, source: str, wording: str | None = None, now_ms: int
     ) -> PreferencesView:

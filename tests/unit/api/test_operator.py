@@ -34,6 +34,9 @@ NOW_MS = 1_000_000
 ADMIN = bearer("olga", Role.ADMIN)
 KEY = make_api_key("operator", scopes=["ops.*"])
 OTHER_KEY = make_api_key("shop", scopes=["events.publish"])
+PLAIN_KEY = make_api_key("backend")
+WHOLE_KEY = make_api_key("everything", scopes=["*"])
+KEYS = (KEY, OTHER_KEY, PLAIN_KEY, WHOLE_KEY)
 PATHS = ["channels", "queue", "failures", "dead-letters", "templates", "templates/order-placed/inbox/en"]
 RENDERER = Renderer()
 
@@ -132,7 +135,7 @@ async def client(start: Start, letters: FakeLetters, pages: Path) -> Client:
         OperatorTexts(RENDERER, signer=signer, max_segments=3),
     )
     listed = [operation for service in services for operation in service.operations()]
-    authenticator = Authenticator(TokenVerifier(TOKEN), ApiKeys([KEY.setting, OTHER_KEY.setting]))
+    authenticator = Authenticator(TokenVerifier(TOKEN), ApiKeys([each.setting for each in KEYS]))
     app = build_app(
         operations=Operations(listed, rates=RateLimiter(), clock=lambda: NOW_MS),
         authenticate=authenticator.authenticate,
@@ -157,10 +160,17 @@ async def ask(client: Client, path: str) -> dict[str, object]:
         (bearer("zoe"), 403),
         (bearer("anna", Role.AGENT), 403),
         ({"Authorization": f"Bearer {OTHER_KEY.key}"}, 403),
+        ({"Authorization": f"Bearer {PLAIN_KEY.key}"}, 403),
+        (bearer("service", Role.SERVICE), 403),
+        ({"Authorization": f"Bearer {WHOLE_KEY.key}"}, 200),
         ({"Authorization": f"Bearer {KEY.key}"}, 200),
         (ADMIN, 200),
     ],
-    ids=["nobody", "shopper", "agent", "another key", "an operator's key", "admin"],
+    ids=[
+        *("nobody", "shopper", "agent"),
+        *("another key", "a key without scopes", "a service's token"),
+        *("a key for everything", "an operator's key", "admin"),
+    ],
 )
 async def test_only_operators_see_anything(client: Client, path: str, headers: dict[str, str], status: int) -> None:
     assert (await client.get(f"/v1/ops/{path}", headers=headers)).status == status

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hub.domain.answers import ANSWERED_STOP, Stop
-from hub.domain.channels import EMAIL, INBOX, SMS
+from hub.domain.channels import EMAIL, INBOX, SMS, Channel
 from hub.domain.decisions import Aggregate, Document
 from hub.domain.errors import InputError, StoreUnavailable
 from hub.domain.events import Consent
@@ -27,6 +27,10 @@ NOW_MS = 1_767_261_600_000
 NOW = datetime.fromtimestamp(NOW_MS / 1_000, UTC)
 NIGHT = QuietHours("22:00", "07:00")
 SERVICE = Identity(UserId("service:shop"), Role.SERVICE)
+
+
+def switched(category: str, channel: Channel, *, on: bool) -> PreferenceChange:
+    return PreferenceChange(switches={category: {channel: on}})
 
 
 class FakeBook:
@@ -122,7 +126,7 @@ async def test_a_shopper_switches_one_category_off_on_one_channel(centre: Prefer
 async def test_whoever_has_answered_stop_sees_texts_off_and_cannot_switch_them_on_here(book: FakeBook) -> None:
     stopped = FakeSuppressions(**{"4915112345678": ANSWERED_STOP})
     centre = centre_of(book, Person(MIA, phone="+4915112345678"), suppressions=stopped)
-    view = await centre.switch(MIA, category="orders", channel=SMS, on=True)
+    view = await centre.change(MIA, switched("orders", SMS, on=True))
     assert view.categories["orders"] == {EMAIL: True, SMS: False}
     assert view.own_stops == {SMS: Stop("sms STOP", NOW_MS, "Stop")}
 
@@ -164,24 +168,17 @@ async def test_consent_without_a_source_names_who_told_it(centre: PreferenceCent
     assert (own.consent[EMAIL].source, told.consent[EMAIL].source) == ("app", "service:shop")
 
 
-async def test_a_page_switches_unsubscribes_and_records_consent(centre: PreferenceCentre) -> None:
-    await centre.switch(MIA, category="orders", channel=SMS, on=False)
-    await centre.unsubscribe(MIA, category="prices", channel=EMAIL)
+async def test_a_page_switches_and_records_consent(centre: PreferenceCentre) -> None:
+    await centre.change(MIA, switched("orders", SMS, on=False))
+    await centre.change(MIA, switched("prices", EMAIL, on=False))
     view = await centre.record_consent(MIA, SMS, granted=True, source="page", wording="v3", now_ms=NOW_MS)
     assert view.categories == {"orders": {EMAIL: True, SMS: False}, "prices": {EMAIL: False, SMS: True}}
     assert view.consent[SMS] == Consent(granted=True, at=NOW, source="page", wording="v3")
 
 
-async def test_unsubscribing_from_marketing_refuses_it_on_every_channel(centre: PreferenceCentre) -> None:
-    view = await centre.unsubscribe_from_marketing(MIA, source="link in a mail", now_ms=NOW_MS)
-    refusal = Consent(granted=False, at=NOW, source="link in a mail")
-    assert view.consent == {EMAIL: refusal, SMS: refusal}
-    assert view.categories["orders"] == {EMAIL: True, SMS: True}
-
-
 async def test_a_change_survives_that_others_are_quicker(book: FakeBook, centre: PreferenceCentre) -> None:
     book.rivals = [PreferenceChange(switches={"orders": {SMS: False}}), PreferenceChange(snoozed_until_ms=5)]
-    view = await centre.switch(MIA, category="orders", channel=EMAIL, on=False)
+    view = await centre.change(MIA, switched("orders", EMAIL, on=False))
     assert view.switches == {"orders": {EMAIL: False, SMS: False}}
     assert (view.version, view.snoozed_until_ms) == (3, 5)
 
@@ -189,7 +186,7 @@ async def test_a_change_survives_that_others_are_quicker(book: FakeBook, centre:
 async def test_a_change_that_is_overtaken_for_ever_gives_up(book: FakeBook, centre: PreferenceCentre) -> None:
     book.rivals = [PreferenceChange(snoozed_until_ms=number + 1) for number in range(100)]
     with pytest.raises(StoreUnavailable):
-        await centre.switch(MIA, category="orders", channel=EMAIL, on=False)
+        await centre.change(MIA, switched("orders", EMAIL, on=False))
 
 
 async def test_a_change_of_nothing_writes_nothing(book: FakeBook, centre: PreferenceCentre) -> None:
@@ -200,7 +197,7 @@ async def test_a_change_of_nothing_writes_nothing(book: FakeBook, centre: Prefer
 async def test_nothing_is_kept_about_an_erased_person(book: FakeBook, centre: PreferenceCentre) -> None:
     book.erased = {MIA}
     with pytest.raises(OperationFailed) as failed:
-        await centre.switch(MIA, category="orders", channel=EMAIL, on=False)
+        await centre.change(MIA, switched("orders", EMAIL, on=False))
     assert failed.value.failure is Failure.NOT_FOUND
 
 
