@@ -51,6 +51,11 @@ PROVIDER_OPEN = Gauge(
     ["provider"],
     multiprocess_mode="max",
 )
+TEXTS_REPLACED = Counter(
+    "doorbell_texts_replaced",
+    "Texts that failed and for which another took its place, by the file with the mistake",
+    ["file"],
+)
 CLICKS = Counter(
     "doorbell_clicks",
     "Links followed, by channel and what they were (first, again, robot, lost, unknown)",

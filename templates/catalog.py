@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, FunctionLoader
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, FunctionLoader, TemplateSyntaxError
 
 from hub.domain.contexts import TEMPLATES, sample_context
 from templates import locales
 from templates.inlining import inlined
 from templates.texts import TemplateError
+from templates.tracing import TRACEABLE
 
 BUILT_IN = Path(__file__).parent
 CHANNEL_FILES: Mapping[str, tuple[str, ...]] = {
@@ -47,6 +48,8 @@ class Catalog:
     """Reads the folders once, when made. Changing a file afterwards needs a new catalog."""
 
     def __init__(self, *, override: Path | None = None, default_locale: str = "en") -> None:
+        self.override = override
+        """The operator's folder, if there is one."""
         self._roots = tuple(root for root in (override, BUILT_IN) if root is not None)
         self._loader = ChoiceLoader([FileSystemLoader(root) for root in self._roots])
         self.default_locale = default_locale
@@ -88,8 +91,11 @@ class Catalog:
 
     def locale_for(self, template: str, *, channel: str, wanted: str) -> str | None:
         """Return the locale whose text is nearest to `wanted`; None where even `LAST_RESORT` has none."""
-        fallback = self._chain(wanted)
-        return next((name for name in fallback if self.files_of(template, channel=channel, locale=name)), None)
+        return next(iter(self.locales_for(template, channel=channel, wanted=wanted)), None)
+
+    def locales_for(self, template: str, *, channel: str, wanted: str) -> tuple[str, ...]:
+        """Return the locales that have a text, the nearest to `wanted` first."""
+        return tuple(name for name in self._chain(wanted) if self.files_of(template, channel=channel, locale=name))
 
     def nearest(self, wanted: str) -> str:
         """Return the locale with words that is nearest to `wanted`."""
@@ -125,8 +131,15 @@ class Catalog:
         return _read_toml(BUILT_IN / LAST_RESORT / _WORDS)
 
     def source(self, name: str) -> str:
-        """Return a file as its author wrote it, the operator's first. Raises jinja2.TemplateNotFound."""
-        source, _, _ = self._loader.get_source(None, name)  # type: ignore[arg-type]  # The environment is not used.
+        """Return a file as its author wrote it, the operator's first.
+
+        Raises jinja2.TemplateNotFound, and jinja2.TemplateSyntaxError for one that is not in UTF-8.
+        """
+        try:
+            source, _, _ = self._loader.get_source(None, name)  # type: ignore[arg-type]  # The environment is not used.
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise TemplateSyntaxError("is not in UTF-8; save it so", line, name) from error
         return source
 
     def sources(self) -> Iterator[str]:
@@ -138,10 +151,10 @@ class Catalog:
     def loader(self) -> BaseLoader:
         """Return what gives Jinja2 the text of a file, the operator's first; in mails the styles are inlined."""
 
-        def load(name: str) -> str:
+        def load(name: str) -> tuple[str, str, None]:
             source = self.source(name)
             mail = name.endswith(".html") and not name.startswith(PAGES)
-            return inlined(source) if mail else source
+            return inlined(source) if mail else source, f"{TRACEABLE}{name}", None
 
         return FunctionLoader(load)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Any
 
+from templates.catalog import PAGES
 from templates.findings import Finding, finding_of
 from templates.renderer import Renderer
+from templates.source_checks import line_of_tag, unbalanced
 from templates.texts import TemplateError
 
 _LINK = "https://hub.shop.example/p/token"
@@ -46,11 +49,14 @@ SAMPLES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 
 
 def wrong_pages(renderer: Renderer) -> Iterator[Finding]:
-    """Find the pages that cannot be shown."""
+    """Find the pages that cannot be shown, or whose tags are not closed."""
     for name, states in SAMPLES.items():
-        for locale in renderer.catalog.locales():
-            for variables in states:
-                try:
-                    renderer.page(name, locale, "UTC", variables)
-                except TemplateError as error:
-                    yield finding_of(error)
+        file = f"{PAGES}{name}.html"
+        for locale, variables in product(renderer.catalog.locales(), states):
+            try:
+                tag = unbalanced(renderer.exact_page(name, locale, "UTC", variables))
+            except TemplateError as error:
+                yield finding_of(error)
+                continue
+            if tag is not None:
+                yield Finding(file, tag[1], line_of_tag(tag[1], renderer.catalog.source(file)))

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from hub.domain.decisions import Aggregate, AggregateKind, Decision, Document, Publication
 from hub.domain.errors import InputError
-from hub.domain.ids import UserId
+from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import InboxEntry, Job, Notification, appearance_of, job_id
 from hub.domain.people import Person, person_of
 from hub.domain.topics import namespace_of
@@ -71,9 +71,10 @@ class Effects:
 
     async def carry_out(
         self, decisions: Sequence[Decision], *, known: Mapping[Aggregate, Document] = MappingProxyType({})
-    ) -> None:
+    ) -> dict[NotificationId, TemplateError]:
         """Return when every effect of the decisions is written; all but links and erasures in one round trip.
 
+        What is returned are the notifications that nobody is told of, because no text for them can be rendered.
         `known` are documents of people that need not be read again. Publications come last: where one is out, all else
         that comes of its decision is there (`hub.domain.decisions.Precedent`).
         """
@@ -81,7 +82,7 @@ class Effects:
         prepared = await self._prepare([each for decision in decisions for each in decision.notifications], known)
         runs = self._runs_of(prepared)
         replies = await self._scripts.run_mixed([*runs, *self._topics.publishing(publications)])
-        self._settle(prepared, replies[: len(runs)])
+        results = self._settle(prepared, replies[: len(runs)])
         _count_publications(publications, self._topics.published(replies[len(runs) :]))
         links = [link for decision in decisions for link in decision.links]
         if links:
@@ -89,6 +90,11 @@ class Effects:
         for decision in decisions:
             if decision.erase is not None:
                 await self._erasure.erase(decision.erase.user)
+        return {
+            notification.id: result
+            for (notification, _), result in zip(prepared, results, strict=True)
+            if isinstance(result, TemplateError)
+        }
 
     async def notify(self, notifications: Sequence[Notification]) -> list[Sending]:
         """Put notifications into inboxes and start their ladders; return what became of each.

@@ -23,7 +23,7 @@ from hub.domain.decisions import Aggregate, Change, Decision, Document, Outcome
 from hub.domain.dispatch import made_up_for
 from hub.domain.envelope import Incoming, Rejected
 from hub.domain.errors import StoreUnavailable
-from hub.domain.ids import EffectId
+from hub.domain.ids import EffectId, NotificationId
 from hub.domain.rules import Playbook
 from hub.observe import DEAD_LETTERS, DISPATCHED, logger
 from hub.service import kept_events
@@ -45,6 +45,7 @@ from hub.service.parts import independent_parts
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.documents import Applied, ApplyResult, Conflict, Documents, Overtaking, Unfinished
 from hub.store.parked import Parked, Parking
+from templates.texts import TemplateError
 
 _log = logger(__name__)
 _MAX_ROUNDS = 50
@@ -161,8 +162,8 @@ class Ingest:
             decided, documents, aggregates=decided.replayed - waiting.keys(), playbook=self._playbook
         )
         told = [*first_told, *(decision for _, decision in in_timeline_order(settled))]
-        await self._effects.carry_out(told, known=unchanged)
-        await self._settle(settled, outcomes)
+        untold = await self._effects.carry_out(told, known=unchanged)
+        await self._settle(settled, outcomes, untold)
         first = sorted([*written.overtaken, *chain.from_iterable(waiting.values())], key=event_time)
         return [*first, *redo, *again, *sorted([*written.woken, *decided.woken], key=event_time), *decided.later]
 
@@ -256,17 +257,22 @@ class Ingest:
             limit=self._limits.park_limit,
         )
 
-    async def _settle(self, settled: Sequence[tuple[Task, Decision]], outcomes: list[Outcome]) -> None:
-        """Note the outcomes, bury what contradicts, and forget the parked events that have had their effects."""
-        await self._bury(
-            [
-                self._letter(task.incoming, decision.reason)
-                for task, decision in settled
-                if decision.outcome is Outcome.REJECTED
-            ]
-        )
-        for task, decision in settled:
-            _note(task, decision.outcome, outcomes)
+    async def _settle(
+        self,
+        settled: Sequence[tuple[Task, Decision]],
+        outcomes: list[Outcome],
+        untold: Mapping[NotificationId, TemplateError],
+    ) -> None:
+        """Note the outcomes, bury what contradicts or has no text, and forget parked events that have had effects."""
+        reasons = [_why_rejected(decision, untold) for _, decision in settled]
+        letters = [
+            self._letter(task.incoming, reason)
+            for (task, _), reason in zip(settled, reasons, strict=True)
+            if reason is not None
+        ]
+        await self._bury(letters)
+        for (task, decision), reason in zip(settled, reasons, strict=True):
+            _note(task, decision.outcome if reason is None else Outcome.REJECTED, outcomes)
             await self._unpark(task)
 
     async def _unpark(self, task: Task) -> None:
@@ -281,6 +287,13 @@ class Ingest:
     async def _bury(self, letters: Sequence[DeadLetter]) -> None:
         if letters:
             await self._dead_letters.add_many(letters)
+
+
+def _why_rejected(decision: Decision, untold: Mapping[NotificationId, TemplateError]) -> str | None:
+    """Return why an event is put aside, None where it is not. Tried again, it tells whom it has not told."""
+    if decision.outcome is Outcome.REJECTED:
+        return decision.reason
+    return next((str(untold[each.id]) for each in decision.notifications if each.id in untold), None)
 
 
 async def _side_by_side(works: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -25,6 +25,7 @@ from hub.service.batch import Task
 from hub.service.effects import Effects
 from hub.service.ingest import Ingest
 from hub.settings import Settings
+from templates.texts import InboxText, TemplateError
 
 NOW = datetime.now(UTC)
 MONEY = {"amount_minor": 1999, "currency": "EUR"}
@@ -156,10 +157,10 @@ async def dying(ingest: Ingest, *, at_trip: int = 1) -> AsyncIterator[None]:
     """Have the process die between the changes of a round and their effects: the `at_trip`-th time it gets there."""
     carry_out, trips = ingest._effects.carry_out, itertools.count(1)
 
-    async def carry_out_or_die(*args: Any, **named: Any) -> None:
+    async def carry_out_or_die(*args: Any, **named: Any) -> Any:
         if next(trips) == at_trip:
             raise StoreUnavailable("killed")
-        await carry_out(*args, **named)
+        return await carry_out(*args, **named)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ingest._effects, "carry_out", carry_out_or_die)
@@ -225,10 +226,10 @@ async def test_another_process_does_not_overtake_effects_that_are_being_written(
     other, here, on = build_ingest_alone(Settings(), stores), asyncio.Event(), asyncio.Event()
     carry_out = other._effects.carry_out
 
-    async def carry_out_slowly(*args: Any, **named: Any) -> None:
+    async def carry_out_slowly(*args: Any, **named: Any) -> Any:
         here.set()
         await on.wait()
-        await carry_out(*args, **named)
+        return await carry_out(*args, **named)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(other._effects, "carry_out", carry_out_slowly)
@@ -291,6 +292,27 @@ async def test_an_erased_person_is_told_nothing(ingest: Ingest, stores: Stores) 
     assert (await stores.jobs.depth())[Lane.TRANSACTIONAL] == 0
 
 
+async def test_an_event_for_which_there_is_no_text_is_put_aside_and_told_once_there_is(
+    ingest: Ingest, stores: Stores
+) -> None:
+    placed, confirmed, _ = journey("A")
+    problem = TemplateError("en/order-placed/inbox.txt", "'typo' is undefined", line=2)
+
+    def fails(template: str, *_: object) -> InboxText:
+        if template == "order-placed":
+            raise problem
+        return InboxText("Title", "Body")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest._effects._renderer, "inbox", fails)
+        assert await ingest.process([placed, confirmed]) == [Outcome.REJECTED, Outcome.APPLIED]
+    assert await told(stores) == ["order.confirmed"]
+    (letter,) = (await stores.dead_letters.list()).letters
+    assert letter.reason == "en/order-placed/inbox.txt:2: 'typo' is undefined"
+    assert await ingest.process([placed]) == [Outcome.REPLAYED]
+    assert sorted(await told(stores)) == ["order.confirmed", "order.placed"]
+
+
 async def test_the_parts_of_a_large_batch_are_told_like_small_ones(ingest: Ingest, stores: Stores) -> None:
     orders = [f"A-{number}" for number in range(80)]
     steps = zip(*(journey(order) for order in orders), strict=True)
@@ -327,9 +349,10 @@ class _FailsFor:
         self.broken = True
         self.carried_out = 0
 
-    async def carry_out(self, decisions: Sequence[Decision], *, known: Mapping[Aggregate, Document]) -> None:
+    async def carry_out(self, decisions: Sequence[Decision], *, known: Mapping[Aggregate, Document]) -> Any:
         told = {notification.user for decision in decisions for notification in decision.notifications}
         if self.broken and self._user in told:
             raise StoreUnavailable("Redis does not answer")
-        await self._effects.carry_out(decisions, known=known)
+        untold = await self._effects.carry_out(decisions, known=known)
         self.carried_out += len(decisions)
+        return untold

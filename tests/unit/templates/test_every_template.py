@@ -105,7 +105,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def test_a_check_finds_a_wrong_variable(found: dict[str, list[str]]) -> None:
-    assert found["de/mine/inbox.txt"][0] == "'typo' is undefined for inbox"
+    assert found["de/mine/inbox.txt"] == ["'typo' is undefined for inbox; there are name, order_id, words"]
 
 
 def test_a_check_finds_a_missing_locale(found: dict[str, list[str]]) -> None:
@@ -113,12 +113,12 @@ def test_a_check_finds_a_missing_locale(found: dict[str, list[str]]) -> None:
 
 
 def test_a_check_finds_a_link_where_the_channel_has_none(found: dict[str, list[str]]) -> None:
-    assert "'link' is undefined for inbox" in found["en/message/inbox.txt"]
+    assert found["en/message/inbox.txt"] == ["'link' is undefined for inbox; there are body, name, title, words"]
 
 
 def test_a_check_finds_a_text_message_of_too_many_segments(found: dict[str, list[str]]) -> None:
-    assert found["en/message"] == ["sms: takes 3 segments (GSM 7-bit), 2 is the most"]
-    assert "de/message" not in found
+    assert found["en/message/sms.txt"] == ["takes 3 segments (GSM 7-bit), 2 is the most; write less"]
+    assert "de/message/sms.txt" not in found
 
 
 def test_a_check_finds_a_broken_link_in_a_mail(found: dict[str, list[str]]) -> None:

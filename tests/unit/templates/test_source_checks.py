@@ -45,4 +45,4 @@ def test_a_link_that_leads_nowhere_or_anywhere_is_found(source: str) -> None:
 def test_a_variable_in_a_branch_that_samples_do_not_take_is_found() -> None:
     source = "{% if reason %}{% else %}{{ typo }}{% endif %}{% set own = 1 %}{{ own }}"
     environment = Sandbox(loader=None)  # type: ignore[arg-type]  # Nothing is loaded.
-    assert unknown_variables(source, environment=environment, known={"reason"}) == ["typo"]
+    assert unknown_variables(source, environment=environment, known={"reason"}) == [(1, "typo")]
