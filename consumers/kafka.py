@@ -58,6 +58,7 @@ class KafkaConsumer:
         self._clock_ms = clock_ms
         self._readiness = Readiness("kafka")
         self._stopping = asyncio.Event()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def condition(self) -> Condition:
@@ -114,9 +115,13 @@ class KafkaConsumer:
             await self._leave(consumer)
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        # Cut off half-way, the client would fetch on for ever, beside its successor.
+        leaving = asyncio.create_task(consumer.stop())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
         try:
             async with asyncio.timeout(self._timing.request_timeout_s):
-                await consumer.stop()
+                await asyncio.shield(leaving)
         except (KafkaError, OSError, TimeoutError) as error:
             # The group finds out by itself, after the session timeout.
             _log.info("left_without_goodbye", reason=f"{type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from consumers.kafka import KafkaConsumer
@@ -64,6 +65,23 @@ async def test_a_broker_that_hangs_for_ten_seconds_is_noticed_and_waited_for(
         await produce_events(own_kafka.bootstrap, unique_name, ids("b", 50))
         await until(lambda: len(set(ingest.seen)) == 100 and consumer.ready)
     assert await committed(own_kafka.bootstrap, unique_name) == 100
+
+
+async def test_nothing_goes_on_that_a_broker_did_not_let_end(own_kafka: KafkaServer, unique_name: str) -> None:
+    await make_topic(own_kafka.bootstrap, unique_name)
+    await produce_events(own_kafka.bootstrap, unique_name, ids("a", 10))
+    ingest, timing = RecordingIngest(), dataclasses.replace(QUICK, request_timeout_s=0.5)
+    async with consuming(kafka_settings(own_kafka.bootstrap, unique_name), ingest, timing=timing):
+        await until(lambda: len(ingest.seen) == 10)
+        own_kafka.pause()
+    assert connections_to(own_kafka.port) > 0
+    own_kafka.resume()
+    await until(lambda: connections_to(own_kafka.port) == 0)
+
+
+def connections_to(port: int) -> int:
+    connections = psutil.Process().net_connections("tcp")
+    return sum(getattr(each.raddr, "port", None) == port for each in connections)
 
 
 async def test_a_broker_absent_at_the_start_is_waited_for(tmp_path: Path, unique_name: str) -> None:
