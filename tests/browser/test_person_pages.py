@@ -78,7 +78,7 @@ def test_a_person_chooses_with_the_keyboard_and_finds_it_so_again(
     expect(orders).to_be_checked()
     orders.press("Space")
     page.get_by_role("group", name="Offers and news").get_by_label("Email").press("Space")
-    page.get_by_label("Every day, do not disturb me").press("Space")
+    page.get_by_label("Do not disturb me at these times").press("Space")
     page.get_by_label("from").fill("21:15")
     page.get_by_label("Pause everything else").select_option("week")
     page.get_by_role("button", name="Save").press("Enter")

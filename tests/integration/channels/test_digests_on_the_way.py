@@ -73,7 +73,7 @@ async def test_the_mail_is_in_the_persons_language(shop: Shop) -> None:
     await gathers(shop, "A-2")
     await shop.delivers()
     subject, text = mail_text(shop)
-    assert subject.startswith("2 Neuigkeiten: ")
+    assert subject.startswith("2 neue Nachrichten: ")
     assert "gepackt" in text
 
 

@@ -125,7 +125,7 @@ def test_a_text_of_a_locale_goes_before_the_one_in_common(tmp_path: Path) -> Non
     assert render(renderer, "digest", channel="push", locale="de") == PushText("Neues", "4")
     mail = render(renderer, "digest", channel="email", locale="de")
     assert isinstance(mail, EmailText)
-    assert mail.subject.startswith("4 Neuigkeiten: ")
+    assert mail.subject.startswith("4 neue Nachrichten: ")
 
 
 def test_a_template_of_ones_own_may_be_in_common_alone(tmp_path: Path) -> None:
