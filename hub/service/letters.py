@@ -36,7 +36,8 @@ class Letters:
             outcome = await self._schedule(letter, now_ms)
         else:
             outcome = await self._process(letter, now_ms)
-        await self._dead_letters.drop(letter.id)
+        # A worker may have had the job already, and put it aside again: that letter stays.
+        await self._dead_letters.drop_read(letter)
         _log.info("dead letter retried", id=letter.id, outcome=outcome)
         return outcome
 

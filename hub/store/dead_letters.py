@@ -59,11 +59,9 @@ class DeadLetters:
         self._bounds = (limit, max_age_s * 1_000)
 
     async def add_many(self, letters: Sequence[DeadLetter]) -> list[bool]:
-        """Put letters aside, in order and in one round trip; False where one of that id lies there already."""
+        """Put letters aside, in order and in one round trip; False where one of that id lay there, which is renewed."""
         keys = self._all_keys()
-        calls = [
-            Call(keys, (letter.id, msgspec.msgpack.encode(letter), letter.at_ms, *self._bounds)) for letter in letters
-        ]
+        calls = [Call(keys, (letter.id, _encoded(letter), letter.at_ms, *self._bounds)) for letter in letters]
         return [reply == 1 for reply in await self._scripts.run_many(_ADD, calls)]
 
     async def list(self, *, cursor: str | None = None, limit: int = MAX_PAGE) -> LetterPage:
@@ -85,6 +83,10 @@ class DeadLetters:
         """Delete one letter; False where there is none of that id."""
         return bool(await self._scripts.run(_DROP, Call(self._all_keys(), (letter_id,))))
 
+    async def drop_read(self, letter: DeadLetter) -> bool:
+        """Delete one letter as it was read; False where it is gone, or has been put aside anew since."""
+        return bool(await self._scripts.run(_DROP, Call(self._all_keys(), (letter.id, _encoded(letter)))))
+
     async def count(self) -> int:
         """Return how many letters there are."""
         read: Command = ("HLEN", self._keys.dead_letters("body"))
@@ -93,6 +95,10 @@ class DeadLetters:
 
     def _all_keys(self) -> tuple[str, str, str]:
         return self._keys.dead_letters("index"), self._keys.dead_letters("body"), self._keys.dead_letters("age")
+
+
+def _encoded(letter: DeadLetter) -> bytes:
+    return msgspec.msgpack.encode(letter)
 
 
 def _letter(body: bytes) -> DeadLetter:

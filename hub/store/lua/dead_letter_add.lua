@@ -1,11 +1,13 @@
--- Puts one dead letter aside.
+-- Puts one dead letter aside. One of the same id that lies there already is renewed: it has failed again.
 --
 -- KEYS  1 index (id by its place)  2 body  3 age (id by at ms)
 -- ARGV  1 id  2 the letter  3 at ms  4 letters at most  5 greatest age ms
--- Returns 1, or 0 where a letter of that id lies there already.
+-- Returns 1, or 0 where a letter of that id lay there already.
 -- Guarantee: the three structures hold the same ids. Bounded: the oldest leave; one call clears away 100 at most.
 
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+  redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
   return 0
 end
 local newest = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')

@@ -10,11 +10,12 @@ from hub.app import Stores, build_ingest_alone, open_stores
 from hub.domain.decisions import Outcome
 from hub.domain.envelope import Incoming, Origin, Rejected, Source
 from hub.domain.errors import InputError
-from hub.domain.notifications import Lane
+from hub.domain.notifications import Job, Lane
 from hub.service.ingest import Ingest
 from hub.service.letters import Letters
 from hub.settings import Settings
 from hub.store.dead_letters import DeadLetter
+from hub.store.jobs import Claimed
 from tests.shop import NOON_MS, encoded, event, order_placed, order_placed_data
 
 ORIGIN = Origin(Source.KAFKA, "orders/0/7")
@@ -72,6 +73,27 @@ async def test_what_still_contradicts_stays(stores: Stores, ingest: Ingest, lett
     with pytest.raises(InputError, match="contradicts"):
         await letters.retry(await only_letter(stores), now_ms=NOON_MS)
     assert await stores.dead_letters.count() == 1
+
+
+async def test_a_job_that_fails_again_before_its_letter_is_dropped_is_not_lost(
+    stores: Stores, ingest: Ingest, letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def claim() -> Claimed:
+        (claimed,) = await stores.jobs.claim(lane=Lane.TRANSACTIONAL, now_ms=NOON_MS * 2, lease_ms=10_000, limit=8)
+        return claimed
+
+    schedule_again = stores.jobs.schedule_again
+
+    async def schedule_for_a_quick_worker(job: Job) -> bool:
+        scheduled = await schedule_again(job)
+        await stores.jobs.bury(await claim(), "refused again")
+        return scheduled
+
+    await ingest.process([Incoming(order_placed(), ORIGIN)])
+    await stores.jobs.bury(await claim(), "the relay refused it")
+    monkeypatch.setattr(stores.jobs, "schedule_again", schedule_for_a_quick_worker)
+    assert await letters.retry(await only_letter(stores), now_ms=NOON_MS) == "scheduled"
+    assert (await only_letter(stores)).reason == "refused again"
 
 
 async def test_a_buried_job_is_due_again(stores: Stores, ingest: Ingest, letters: Letters) -> None:
