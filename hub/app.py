@@ -207,7 +207,7 @@ def build_renderer(settings: Settings) -> Renderer:
 def build_signer(settings: Settings) -> Signer | None:
     """Return what signs callbacks and links, None where there is no secret for it."""
     secret = settings.signing_secret or settings.token.hmac_secret
-    return Signer(secret) if secret else None
+    return Signer(secret, former=settings.former_signing_secrets) if secret else None
 
 
 def build_person_links(settings: Settings) -> PersonLinks:

@@ -302,6 +302,9 @@ def _sms(settings: Settings) -> Iterator[_Finding]:
         yield "sms.countries", ", ".join(wrong), "write ISO 3166-1 codes of two capitals: DE, US"
     if settings.signing_secret and len(settings.signing_secret.encode()) < MIN_SECRET_BYTES:
         yield "signing_secret", settings.signing_secret, f"write at least {MIN_SECRET_BYTES} random bytes"
+    former = settings.former_signing_secrets
+    if any(len(each.encode()) < MIN_SECRET_BYTES for each in former):
+        yield "former_signing_secrets", former, f"leave out what has less than {MIN_SECRET_BYTES} bytes"
 
 
 def _twilio(settings: Settings) -> Iterator[_Finding]:

@@ -15,7 +15,16 @@ from hub.observe import REDACTED, without_password
 from hub.settings import Settings
 
 _SECRET_KEYS = frozenset(
-    {"hmac_secret", "auth_token", "signing_secret", "webhook_secret", "sasl_password", "sha256", "service_key"}
+    {
+        "hmac_secret",
+        "auth_token",
+        "signing_secret",
+        "former_signing_secrets",
+        "webhook_secret",
+        "sasl_password",
+        "sha256",
+        "service_key",
+    }
 )
 _NOT_OURS = "channels"
 """Tables of an installation's own channels: which of their values are secrets, only they know."""

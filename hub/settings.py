@@ -277,6 +277,8 @@ class Settings(_Section, frozen=True):
     """Where people and services reach this hub: the address in the API documents."""
     signing_secret: str = ""
     """Signs what comes back to the hub: status callbacks and links in messages. Empty: `token.hmac_secret`."""
+    former_signing_secrets: tuple[str, ...] = ()
+    """What was signed with one of these is still good: links in mails that are out, after the secret was changed."""
     shop_url: str = ""
     """Where links in messages lead. Empty: `public_url`."""
     click_tracking: bool = True

@@ -141,6 +141,7 @@ def test_secrets_are_not_shown() -> None:
             "DOORBELL_TOKEN__HMAC_SECRET": "topsecret" * 4,
             "DOORBELL_RABBITMQ__URL": "amqp://user:topsecret@host/",
             "DOORBELL_KAFKA__SASL_PASSWORD": "topsecret",
+            "DOORBELL_FORMER_SIGNING_SECRETS": '["topsecret-topsecret-topsecret-topsecret"]',
             "DOORBELL_SMS__TWILIO": '[{"account_sid": "AC1", "auth_token": "topsecret", "sender": "Shop"}]',
             "DOORBELL_API_KEYS": '[{"name": "shop", "id": "k1", "sha256": "topsecret"}]',
             "DOORBELL_CHANNELS": '{"fax": {"pin": "topsecret", "more": [{"key": "topsecret"}], "fast": true}}',
@@ -158,6 +159,7 @@ def test_secrets_are_not_shown() -> None:
     [
         ("TOKEN__HMAC_SECRET", "topsecret"),
         ("SIGNING_SECRET", "topsecret"),
+        ("FORMER_SIGNING_SECRETS", '["topsecret"]'),
         ("SMTP__WEBHOOK_SECRET", "topsecret"),
         ("TOKEN__HMAC_SECRT", "topsecret"),
         ("TOKEN", '{"hmac_secret": "topsecret"}'),

@@ -26,6 +26,15 @@ def test_another_secret_reads_nothing() -> None:
     assert Signer("t" * 32).read("link", SIGNER.sign("link", "zoe"), now_s=0) is None
 
 
+def test_what_was_signed_with_a_former_secret_is_still_read() -> None:
+    token, seal = SIGNER.sign("link", "zoe"), SIGNER.seal("path", b"n-1")
+    changed = Signer("t" * 32, former=["r" * 32, "s" * 32])
+    assert changed.read("link", token, now_s=0) == "zoe"
+    assert changed.is_sealed("path", b"n-1", seal[:10])
+    assert SIGNER.read("link", changed.sign("link", "zoe"), now_s=0) is None
+    assert not SIGNER.is_sealed("path", b"n-1", changed.seal("path", b"n-1"))
+
+
 @pytest.mark.parametrize("token", ["", ".", "abc", "MC56b2U.", "é.é", "MC56b2U.AAAA", "====.===="])
 def test_what_is_no_token_is_none(token: str) -> None:
     assert SIGNER.read("link", token, now_s=0) is None
