@@ -51,8 +51,10 @@ _log = logger(__name__)
 _PAGES = Path(__file__).parents[1] / "web" / "static"
 _KEEP_ALIVE_S = 75.0
 """How long an HTTP connection may be idle, or take to send its next head: aiohttp's own hour hoards descriptors."""
-_BACKLOG = 4_096
-"""Up to net.core.somaxconn: a storm of reconnects waits here, not in SYN retries."""
+_BACKLOG = 2_048
+"""Newcomers before the door, as far as net.core.somaxconn allows it: about as many as a busy worker lets in within the
+four seconds that they may wait. The kernel drops the packets of others, who knock again a second later. That costs
+nothing; an answer of 503 costs both sides more than half of what letting somebody in does."""
 
 
 class _Http:
