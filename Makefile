@@ -114,15 +114,16 @@ check: env ## Lint the code and the Dockerfile, check formatting, types and impo
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
-# Tests of services wait for most of their time. Each process has services of its own, and takes one file after another
-# in the order of tests/conftest.py.
+# Tests of services wait for most of their time. Each process has services of its own, and takes one file after another.
+# The browser's follow alone: they keep all cores busy, and a page that comes late fails them.
 TEST_PROCESSES ?= 2
 
 .PHONY: test
 test: setup ensure check ## Check everything, then run every test but the faults
 	$(BIN)/pytest -q -n auto tests/unit tests/property
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
-		tests --ignore=tests/faults --ignore=tests/unit --ignore=tests/property
+		tests --ignore=tests/faults --ignore=tests/unit --ignore=tests/property --ignore=tests/browser
+	$(BIN)/pytest tests/browser
 
 .PHONY: test-unit
 test-unit: env ## Run the tests that need no service

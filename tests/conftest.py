@@ -25,8 +25,7 @@ settings.register_profile("quick", max_examples=20, deadline=None)
 _TESTS = Path(__file__).parent
 _FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "faults", "browser")
 """In the order in which they run: what is quick first. The browser's comes last because Playwright keeps an event loop
-running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs.
-Several processes keep to it as well, with pytest-xdist's `--dist loadfile --no-loadscope-reorder`."""
+running in the main thread from its first test to the end of the run, where asyncio's tests could not start theirs."""
 _FIXTURES_S = 30.0
 _CLEANING_UP_S = 120.0
 _CLOCK = pytest.StashKey[threading.Timer]()
