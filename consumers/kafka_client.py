@@ -83,11 +83,11 @@ def ssl_context(settings: Kafka) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=settings.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         advice = f"write the path of a readable PEM file ({error})"
-        raise ConfigurationError([Mistake("", "kafka.ca_file", settings.ca_file, advice)]) from error
+        raise ConfigurationError([Mistake("settings", "kafka.ca_file", settings.ca_file, advice)]) from error
 
 
 def _security_protocol(settings: Kafka) -> str:
     if settings.security_protocol not in _SECURITY_PROTOCOLS:
         advice = f"write one of {', '.join(sorted(_SECURITY_PROTOCOLS))}"
-        raise ConfigurationError([Mistake("", "kafka.security_protocol", settings.security_protocol, advice)])
+        raise ConfigurationError([Mistake("settings", "kafka.security_protocol", settings.security_protocol, advice)])
     return settings.security_protocol

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -284,8 +285,8 @@ def _push(settings: Settings) -> Iterator[_Finding]:
             yield f"{key}.credentials_file", "", "write the path of a service account's JSON file"
         if not project.credentials_file and not project.project_id:
             yield f"{key}.project_id", "", "write the project's id, or a credentials_file that has it"
-        if project.credentials_file and not Path(project.credentials_file).is_file():
-            yield f"{key}.credentials_file", project.credentials_file, "there is no such file"
+        if project.credentials_file and not _is_readable_file(project.credentials_file):
+            yield f"{key}.credentials_file", project.credentials_file, "is no file that can be read"
         if project.endpoint and (problem := _url_problem(project.endpoint, _HTTP_SCHEMES)):
             yield f"{key}.endpoint", project.endpoint, problem
         if project.timeout_s >= settings.delivery.lease_s:
@@ -383,10 +384,21 @@ def _names(settings: Settings) -> Iterator[_Finding]:
 
 def _files(settings: Settings) -> Iterator[_Finding]:
     for key, name in (("playbook", settings.playbook), ("kafka.ca_file", settings.kafka.ca_file)):
-        if name and not Path(name).is_file():
+        if name and not _is_readable_file(name):
             yield key, name, "is no file that can be read"
-    if settings.templates_dir and not Path(settings.templates_dir).is_dir():
-        yield "templates_dir", settings.templates_dir, "is no folder"
+    if settings.templates_dir and not _is_readable_folder(settings.templates_dir):
+        yield "templates_dir", settings.templates_dir, "is no folder that can be read"
     for name in settings.token.public_key_files:
-        if not Path(name).is_file():
+        if not _is_readable_file(name):
             yield "token.public_key_files", name, "is no file that can be read"
+
+
+# Asking for access first: pathlib raises for a path that may not be looked at.
+
+
+def _is_readable_file(name: str) -> bool:
+    return os.access(name, os.R_OK) and Path(name).is_file()
+
+
+def _is_readable_folder(name: str) -> bool:
+    return os.access(name, os.R_OK | os.X_OK) and Path(name).is_dir()

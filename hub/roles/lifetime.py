@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -53,9 +53,27 @@ def run_role(role: Role, *, supervised: bool = False) -> int:
         sys.stderr.write("It was asked to stop twice, and has left undone what it had in hand.\n")
         return 1
     except ConfigurationError as error:
-        for mistake in error.mistakes:
-            sys.stderr.write(f"{mistake}\n")
-        return EXIT_CONFIGURATION
+        return _refuse([error])
+    except BaseExceptionGroup as group:
+        # Of a part that began only when others ran already.
+        mistaken, others = group.split(ConfigurationError)
+        if mistaken is None or others is not None:
+            raise
+        return _refuse(_leaves(mistaken))
+
+
+def _refuse(errors: Iterable[ConfigurationError]) -> int:
+    for mistake in (mistake for error in errors for mistake in error.mistakes):
+        sys.stderr.write(f"{mistake}\n")
+    return EXIT_CONFIGURATION
+
+
+def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> Iterator[ConfigurationError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 async def _with_signals(role: Role, *, supervised: bool) -> int:

@@ -13,11 +13,18 @@ import pytest
 
 _PROGRAM = """
 import asyncio, signal, sys
+from hub.domain.errors import ConfigurationError, Mistake
 from hub.observe import configure_logging
 from hub.roles.lifetime import run_role
 
+async def mistaken():
+    raise ConfigurationError([Mistake("settings", "kafka.ca_file", "ca.pem", "write another one")])
+
 async def role(stopping):
     print("ready", flush=True)
+    if sys.argv[1] == "mistaken":
+        async with asyncio.TaskGroup() as parts, asyncio.TaskGroup() as inner:
+            inner.create_task(mistaken())
     await stopping.wait()
     print("stopping", flush=True)
     if sys.argv[1] == "stuck":
@@ -100,6 +107,12 @@ async def test_nohup_is_respected() -> None:
         code, errors = await running.ended()
     assert code == 7
     assert ("SIGHUP" in errors, "SIGTERM" in errors) == (False, True)
+
+
+async def test_a_mistake_that_shows_only_in_a_part_that_runs_is_told_like_the_others() -> None:
+    async with role("mistaken") as running:
+        code, errors = await running.ended()
+    assert (code, errors) == (78, "settings: kafka.ca_file = ca.pem: write another one\n")
 
 
 async def _heard(running: Running, *, times: int) -> None:

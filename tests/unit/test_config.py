@@ -199,6 +199,9 @@ def test_a_table_of_the_file_that_cannot_be_read_is_not_shown(tmp_path: Path) ->
     ("variable", "value", "key"),
     [
         ("LOG_LEVEL", "lout", "log_level"),
+        ("TEMPLATES_DIR", "x" * 300, "templates_dir"),
+        ("PLAYBOOK", "x" * 300, "playbook"),
+        ("TOKEN__PUBLIC_KEY_FILES", "/", "token.public_key_files"),
         ("RABBITMQ__URL", "amqp://", "rabbitmq.url"),
         ("RABBITMQ__URL", "amqp://broker:x", "rabbitmq.url"),
         ("PUBLIC_URL", "https://[::1", "public_url"),
