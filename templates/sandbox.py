@@ -7,7 +7,7 @@ operator's folder, so the sandbox bounds mistakes there too: no attributes with 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from jinja2 import BaseLoader, StrictUndefined, pass_context
@@ -87,6 +87,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals["range"] = _bounded_range
         self.filters.update({name: _filter_of_reader(name) for name in _FILTERS})
         self.filters["isolated"] = _isolated
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return a template's globals as one dict: Jinja's chain of two takes 10 µs to copy for each file of a text."""
+        return {**self.globals, **(d or {})}
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Multiply numbers only: a text or list times a number is how a template eats the memory."""

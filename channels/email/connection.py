@@ -7,10 +7,7 @@ until a clean reply it is unknown. aiosmtplib's own `data()` does not tell the t
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
@@ -27,7 +24,6 @@ _START_INPUT = 354
 _CLOSING = 421
 _QUIT_TIMEOUT_S = 1.0
 _RESET_TIMEOUT_S = 2.0
-_LEADING_DOT = re.compile(rb"(?m)^\.")
 _MALFORMED = -1
 
 
@@ -66,9 +62,11 @@ class Connection:
             UnknownDeliveryError: it broke where the mail may have been taken.
         """
         self.clean = False
-        with _lost_before_the_mail():
+        try:
             async with asyncio.timeout(self._timeout_s):
                 await self._announce(mail)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _lost_before_the_mail(error) from error
         try:
             await committing()
         except Exception:
@@ -87,17 +85,18 @@ class Connection:
 
     async def _commit(self, mail: Mail) -> str:
         """Send the mail itself. DATA and the answer share one time limit: the job's lease has to outlast both."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + self._timeout_s
-        with _lost_before_the_mail():
-            async with asyncio.timeout_at(until_s):
-                await self._say(b"DATA", expected=(_START_INPUT,), phase=Phase.CONTENT)
-            protocol = self._protocol()
-            # The final dot goes with the rest: there is no moment at which all but the end has been sent.
-            protocol.write(_LEADING_DOT.sub(b"..", mail.message) + b".\r\n")
+        written = False
         try:
-            code, text = await protocol.read_response(timeout=max(0.0, until_s - loop.time()))
+            async with asyncio.timeout(self._timeout_s):
+                await self._say(b"DATA", expected=(_START_INPUT,), phase=Phase.CONTENT)
+                protocol = self._protocol()
+                # The final dot goes with the rest: there is no moment at which all but the end has been sent.
+                protocol.write(_as_data(mail.message))
+                written = True
+                code, text = await protocol.read_response()
         except (aiosmtplib.SMTPException, OSError) as error:
+            if not written:
+                raise _lost_before_the_mail(error) from error
             raise UnknownDeliveryError(f"no clean answer after the mail: {error!r}") from error
         if code == _OK:
             return text
@@ -147,12 +146,14 @@ class Connection:
         self._client.close()
 
 
-@contextmanager
-def _lost_before_the_mail() -> Iterator[None]:
-    try:
-        yield
-    except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPTimeoutError, TimeoutError, OSError) as error:
-        raise StaleConnectionError(f"the relay was lost before the mail: {error!r}") from error
+def _lost_before_the_mail(error: Exception) -> StaleConnectionError:
+    return StaleConnectionError(f"the relay was lost before the mail: {error!r}")
+
+
+def _as_data(message: bytes) -> bytes:
+    """Return a message as it follows DATA: no line of it is a dot alone but the last (RFC 5321, 4.5.2)."""
+    stuffed = message.replace(b"\n.", b"\n..")
+    return (b"." if stuffed.startswith(b".") else b"") + stuffed + b".\r\n"
 
 
 async def connect(

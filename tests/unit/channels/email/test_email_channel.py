@@ -76,7 +76,7 @@ async def test_a_mail_whose_domain_has_no_turn_for_it_is_not_made() -> None:
     relay, marking = Relay(), Marking()
     channel = EmailChannel(
         Providers([Line(relay, pace=Pace(0.0), breaker=Breaker(), places=1)]),
-        domains=DomainPaces(0.1, {}),
+        domains=DomainPaces(0.1, {}, clock_s=lambda: 100.0),
         marking=marking,
         links=NoLinks(),
         renderer=Renderer(),
