@@ -96,7 +96,7 @@ load-delivery: setup ## Measure what a delivery worker sends, and what a campaig
 	$(BIN)/python -m loadtest delivery
 
 .PHONY: load-crashes
-load-crashes: setup ## Kill delivery workers at random during 20,000 jobs, and hold every record against the mails
+load-crashes: setup ## Kill delivery workers at random during 20,000 jobs, and hold every record against what came
 	$(BIN)/python -m loadtest crashes
 
 # -------------------------------------------------------------------------------------------------------------- check

@@ -59,7 +59,7 @@ def _benchmark_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seconds", type=int, default=15, metavar="S", help="how long latency is measured")
     group.add_argument("--messages", type=int, default=20_000, metavar="N", help="of a kind, sent by one worker")
     group.add_argument("--jobs", type=int, default=20_000, metavar="N", help="delivered while workers are killed")
-    group.add_argument("--kills", type=int, default=40, metavar="N", help="of delivery workers")
+    group.add_argument("--kills", type=int, default=13, metavar="N", help="of delivery workers")
     group.add_argument("--seed", type=int, default=1, metavar="N", help="says when they fall")
     group.add_argument("--waiting", type=int, default=100_000, metavar="N", help="mails beside which texts are urgent")
 

@@ -60,6 +60,15 @@ def receipt_name(signer: Signer, user: UserId, notification: NotificationId) -> 
     return signer.sign(_PURPOSE, f"{notification} {user}")
 
 
+def named_receipt(signer: Signer, name: str, *, now_s: int) -> tuple[UserId, NotificationId] | None:
+    """Return whose notification a status callback is about, None for a name that is not ours."""
+    text = signer.read(_PURPOSE, name, now_s=now_s)
+    if text is None:
+        return None
+    notification, _, user = text.partition(" ")
+    return UserId(user), NotificationId(notification)
+
+
 class SmsReceipts:
     """Takes callbacks whose signature has been checked. All of it may come twice. Raises StoreUnavailable."""
 
@@ -74,12 +83,12 @@ class SmsReceipts:
     async def status(self, name: str, *, status: str, code: int | None, number: str) -> bool:
         """Note how far a message has come; False for a name that is not ours."""
         now_ms = self._clock()
-        text = self._signer.read(_PURPOSE, name, now_s=now_ms // 1_000)
-        if text is None:
+        named = named_receipt(self._signer, name, now_s=now_ms // 1_000)
+        if named is None:
             return False
-        notification, _, user = text.partition(" ")
+        user, notification = named
         receipt = Receipt(SMS, status, _RANKS.get(status, 0), now_ms, "" if code is None else str(code))
-        news = await self._records.note_receipt(UserId(user), NotificationId(notification), receipt)
+        news = await self._records.note_receipt(user, notification, receipt)
         if news:
             _log.info("sms_status", notification=notification, status=status, code=code)
         if code in _UNREACHABLE and number:

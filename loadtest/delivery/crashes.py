@@ -1,54 +1,70 @@
-"""Delivery workers killed at random: every job ends in one recorded outcome, and no mail is doubled without a reason.
+"""Delivery workers killed at random: every job ends in one recorded outcome, and nothing is doubled without a reason.
 
-A backlog waits, workers deliver it to a stand-in of a mail relay, and again and again one of them is killed (SIGKILL)
-and started anew, whatever it is doing. The relay refuses some people for good and some for now, so that jobs end in
-different ways, and half of the jobs gather in digests. Afterwards the records of all notifications are held against
-what the relay has taken.
+A backlog of mails, pushes and texts waits, workers deliver it to stand-ins of a relay, FCM and Twilio, and again and
+again one of them is killed (SIGKILL) and started anew, whatever it is doing. The providers refuse some people for good,
+the relay some for now as well, so that jobs end in different ways, and half of the jobs gather in digests. Afterwards
+the records of all notifications are held against what the providers have taken.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
+import msgspec
+
+from channels.standins.fcm import FcmStandIn, fcm_error
+from channels.standins.http_script import HttpFault
 from channels.standins.mail_relay import MailRelay
 from channels.standins.outbox import Outbox, Taken
 from channels.standins.script import Fault, Phase
-from hub.domain.channels import EMAIL
+from channels.standins.twilio import SentText, TwilioStandIn, twilio_error
+from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.ids import NotificationId, TemplateName
 from hub.domain.notifications import Lane, Notification
-from hub.store.records import Attempt
+from hub.service.signing import Signer
+from hub.service.sms_receipts import named_receipt
+from loadtest.delivery.crash_verdict import NAME, Came, Ended, Verdict, judge
 from loadtest.delivery.town import Backlog, Town, open_town
 from loadtest.measure import Figure
 from loadtest.stack import Stack, running_stack
 
-NAME = "crashes"
-MOST_DOUBLES = 0.001
-"""Doubled mails for each job, at most."""
+__all__ = ["NAME", "Load", "crash", "measure"]
+
+CHANNELS = (EMAIL, PUSH, SMS)
+CALLS_AT_ONCE = 3
+"""Of a worker with each provider: as many as a worker has sessions with a relay for mails of this lane, by default."""
 _ROLE = "deliver"
 _WINDOW_S = 3
 """How long digests gather: a kill or two."""
 _LOOK_S = 0.002
+_TIMEOUT_S = 2
 _PATIENCE_S = 900.0
-_FINAL = frozenset({"delivered", "failed", "unknown", "buried"})
 _REFUSED_DOMAIN, _BUSY_DOMAIN = "mail-7.example", "mail-8.example"
 """Of the town's mailboxes, one in fifty each."""
-_MOST_CALLS = 2
-"""Of one step whose outcome may be unknown: one, and one more."""
-_IN_DIGEST = re.compile(r"in digest (\w+)")
+_REFUSED_DEVICES, _REFUSED_PHONES = "device-13", "0013"
+"""Of the town's people those whose number begins with 13: one in eighteen."""
 _MESSAGE_ID = re.compile(rb"^Message-ID: <([^@>]+)@", re.MULTILINE | re.IGNORECASE)
 _SETTINGS = {
     # A worker that has died is replaced after a lease: as long as a call takes at most, and no longer.
     "DOORBELL_DELIVERY__LEASE_S": "5",
-    "DOORBELL_SMTP__TIMEOUT_S": "2",
+    "DOORBELL_SMTP__TIMEOUT_S": f"{_TIMEOUT_S}",
     "DOORBELL_DELIVERY__MAX_ATTEMPTS": "3",
     "DOORBELL_DELIVERY__BACKOFF_FIRST_S": "0.2",
     "DOORBELL_DELIVERY__BACKOFF_MAX_S": "1",
+    **dict.fromkeys(
+        (
+            f"DOORBELL_SMS__{bound}"
+            for bound in ("PER_NUMBER_HOUR", "PER_NUMBER_DAY", "PER_PREFIX_HOUR", "PER_COUNTRY_DAY")
+        ),
+        "1000000",
+    ),
 }
 
 
@@ -57,7 +73,7 @@ class Load:
     """`jobs` steps, half of which gather, and `kills` of one of the `workers` at random. `seed` says when they fall."""
 
     jobs: int = 20_000
-    kills: int = 40
+    kills: int = 13
     workers: int = 2
     seed: int = 1
 
@@ -78,46 +94,61 @@ class Ledger(Outbox):
         return super().take(sender=sender, recipients=recipients, content=content, at_ms=at_ms)
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What has become of the jobs. `wrong` says what must not be, in words; there should be nothing in it."""
+class StandIns:
+    """The providers, all in this process, and what they have taken."""
 
-    jobs: int
-    kills: int
-    mails: int
-    cut: int = 0
-    """Jobs with a call of which nobody knows how it ended."""
-    doubles: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.mails = Ledger()
+        self.relay = MailRelay(outbox=self.mails)
+        self.fcm, self.twilio = FcmStandIn(), TwilioStandIn()
+        self.fcm.taken, self.twilio.taken = deque(), deque()
 
-    def figures(self) -> list[Figure]:
-        """Return the figures of a run."""
-        outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(self.outcomes.items()))
-        return [
-            Figure(NAME, f"jobs, while workers were killed {self.kills} times ({outcomes})", self.jobs, ""),
-            Figure(NAME, "jobs without exactly one outcome that fits the mails", len(self.wrong), "", budget=0),
-            Figure(NAME, "jobs of which a call was cut off", self.cut, ""),
-            Figure(NAME, "doubled mails", self.doubles, ""),
-            Figure(
-                NAME,
-                "doubled mails in a thousand jobs",
-                self.doubles / self.jobs * 1_000,
-                "‰",
-                budget=MOST_DOUBLES * 1_000,
-            ),
-        ]
+    @property
+    def settings(self) -> dict[str, str]:
+        """What an installation that sends to them is told."""
+        account = {"account_sid": self.twilio.account_sid, "auth_token": self.twilio.auth_token, "sender": "Shop"}
+        bounds = {"per_second": 0, "concurrency": CALLS_AT_ONCE, "timeout_s": _TIMEOUT_S}
+        return {
+            "DOORBELL_SMTP__URL": self.relay.url,
+            "DOORBELL_PUSH__FCM": json.dumps([{"project_id": "load", "endpoint": self.fcm.url, **bounds}]),
+            "DOORBELL_SMS__TWILIO": json.dumps([{**account, "endpoint": self.twilio.url, **bounds}]),
+        }
+
+    def refuse_some(self) -> None:
+        """Refuse some people for good, and some mailboxes for now."""
+        self.relay.faults.add(Fault(Phase.RCPT, "550 5.7.1 not wanted here", times=None, recipient=_REFUSED_DOMAIN))
+        self.relay.faults.add(Fault(Phase.RCPT, "450 4.2.0 come again", times=None, recipient=_BUSY_DOMAIN))
+        self.fcm.faults.add(_always(fcm_error(400, "INVALID_ARGUMENT"), _REFUSED_DEVICES))
+        self.twilio.faults.add(_always(twilio_error(400, 21_612), _REFUSED_PHONES))
+
+    def came(self, signer: Signer) -> Came:
+        """Return how often each message has come; `signer` is the one that names the receipts of texts."""
+        pushes = (NotificationId(push.message["data"]["notification_id"]) for push in self.fcm.taken)
+        texts = (_notification_of(text, signer) for text in self.twilio.taken)
+        return {EMAIL: self.mails.times, PUSH: Counter(pushes), SMS: Counter(texts)}
+
+
+def _always(fault: HttpFault, recipient: str) -> HttpFault:
+    return msgspec.structs.replace(fault, times=None, recipient=recipient)
+
+
+def _notification_of(text: SentText, signer: Signer) -> NotificationId:
+    """Return what a text is about: only its status callback says it."""
+    named = named_receipt(signer, text.callback.rpartition("/")[2], now_s=0)
+    if named is None:
+        raise ValueError("a text whose status callback is not ours")
+    return named[1]
 
 
 @asynccontextmanager
-async def installed(*, people: int) -> AsyncIterator[tuple[Stack, Town, MailRelay]]:
-    """Yield an installation whose relay runs in this process, with the people known and nobody delivering."""
-    async with MailRelay(outbox=Ledger()) as relay:
-        settings = {**_SETTINGS, "DOORBELL_SMTP__URL": relay.url}
-        with running_stack(kafka=False, settings=settings) as stack:
+async def installed(*, people: int) -> AsyncIterator[tuple[Stack, Town, StandIns]]:
+    """Yield an installation whose providers run in this process, with the people known and nobody delivering."""
+    stand_ins = StandIns()
+    async with stand_ins.relay, stand_ins.fcm, stand_ins.twilio:
+        with running_stack(kafka=False, settings={**_SETTINGS, **stand_ins.settings}) as stack:
             async with open_town(stack) as town:
                 await town.settle(people)
-                yield stack, town, relay
+                yield stack, town, stand_ins
 
 
 async def measure(load: Load) -> list[Figure]:
@@ -130,20 +161,25 @@ async def measure(load: Load) -> list[Figure]:
 
 async def crash(load: Load) -> Verdict:
     """Deliver a backlog while workers are killed, and say what has become of it. Raises TimeoutError."""
-    async with installed(people=max(100, load.jobs // 10)) as (stack, town, relay):
-        ledger = relay.outbox
-        if not isinstance(ledger, Ledger):
-            raise TypeError("the relay was given a ledger")
-        relay.faults.add(Fault(Phase.RCPT, "550 5.7.1 not wanted here", times=None, recipient=_REFUSED_DOMAIN))
-        relay.faults.add(Fault(Phase.RCPT, "450 4.2.0 come again", times=None, recipient=_BUSY_DOMAIN))
-        alone = Backlog(EMAIL, Lane.TRANSACTIONAL, TemplateName("order-placed"), load.jobs // 2)
-        sent = await town.wait_for(alone)
-        sent += await town.wait_for(replace(alone, count=load.jobs - alone.count, digest_s=_WINDOW_S))
+    async with installed(people=max(100, load.jobs // 10)) as (stack, town, stand_ins):
+        stand_ins.refuse_some()
+        sent = await town.wait_for(*backlogs(load.jobs))
         async with asyncio.timeout(_PATIENCE_S):
             await _deliver(load, stack, town)
         await asyncio.to_thread(stack.stop_all)
-        attempts = {each.id: await _attempts(town, each) for each in sent}
-    return judge(attempts, ledger.times, kills=load.kills)
+        ended = [await _ended(town, each) for each in sent]
+        came = stand_ins.came(Signer(stack.token.hmac_secret))
+    return judge(ended, came, kills=load.kills)
+
+
+def backlogs(jobs: int) -> list[Backlog]:
+    """Return so many jobs, shared among the channels; of each channel's, half gather."""
+    kinds = [(channel, digest_s) for digest_s in (0, _WINDOW_S) for channel in CHANNELS]
+    template = TemplateName("order-placed")
+    return [
+        Backlog(channel, Lane.TRANSACTIONAL, template, jobs // len(kinds) + (place < jobs % len(kinds)), digest_s=wait)
+        for place, (channel, wait) in enumerate(kinds)
+    ]
 
 
 async def _deliver(load: Load, stack: Stack, town: Town) -> None:
@@ -167,62 +203,7 @@ async def _waiting(town: Town) -> int:
     return sum((await town.stores.jobs.depth()).values())
 
 
-async def _attempts(town: Town, notification: Notification) -> Sequence[Attempt]:
+async def _ended(town: Town, notification: Notification) -> Ended:
     record = await town.stores.records.read(notification.user, notification.id)
-    return record.attempts if record is not None else ()
-
-
-def judge(
-    attempts: Mapping[NotificationId, Sequence[Attempt]], mails: Mapping[NotificationId, int], *, kills: int
-) -> Verdict:
-    """Hold the records against the mails that came."""
-    verdict = Verdict(jobs=len(attempts), kills=kills, mails=sum(mails.values()))
-    verdict.doubles = sum(count > 1 for count in mails.values())
-    meant = set(attempts)
-    for name, tries in attempts.items():
-        final = [each for each in tries if each.outcome in _FINAL]
-        if len(final) != 1:
-            verdict.wrong.append(f"{name} has {len(final)} outcomes: {[each.outcome for each in tries]}")
-            continue
-        told = _told(name, final[0])
-        meant |= told.mails
-        verdict.outcomes[final[0].outcome] += 1
-        verdict.cut += final[0].outcome in {"delivered", "unknown"} and told.earlier_calls > 0
-        if problem := told.contradiction(sum(mails.get(each, 0) for each in told.mails)):
-            verdict.wrong.append(f"{name}: {problem}")
-    verdict.wrong += [f"the mail {name} is nobody's" for name in mails.keys() - meant]
-    return verdict
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """The last word of a record: how it ended, which mail it speaks of, and how many calls came before.
-
-    `mails` are ids, under one of which the mail should have come.
-    """
-
-    outcome: str
-    mails: frozenset[NotificationId]
-    earlier_calls: int
-
-    def contradiction(self, came: int) -> str:
-        """Return what does not fit between it and the mails that came; empty: nothing."""
-        # A call that a dead worker had begun counts as a try, and is the only reason for a second mail.
-        match self.outcome:
-            case "delivered" if not 1 <= came <= 1 + min(1, self.earlier_calls):
-                return f"delivered after {self.earlier_calls} other calls, and {came} mails came"
-            case "unknown" if came > _MOST_CALLS:
-                return f"{came} mails came"
-            case "failed" | "buried" if came:
-                return f"{self.outcome}, and {came} mails came"
-            case _:
-                return ""
-
-
-def _told(name: NotificationId, final: Attempt) -> _Told:
-    """Read the last word: what gathered went out with the mail of its digest or, if it was the only one, its own."""
-    found = _IN_DIGEST.match(final.detail)
-    if found is None:
-        return _Told(final.outcome, frozenset({name}), final.number)
-    # The first number of a step in a digest is that of its gathering.
-    return _Told(final.outcome, frozenset({name, NotificationId(found[1])}), final.number - 1)
+    channel = notification.ladder[0].channel
+    return Ended(notification.id, channel, record.attempts if record is not None else ())

@@ -78,11 +78,19 @@ class Town:
                 )
             )
 
-    async def wait_for(self, backlog: Backlog) -> list[Notification]:
-        """Put notifications into inboxes, person after person, and their first steps into the queue, due at once."""
+    async def wait_for(self, *backlogs: Backlog) -> list[Notification]:
+        """Put notifications into inboxes, person after person, and their first steps into the queue, due at once.
+
+        Those of several backlogs take turns.
+        """
         sent: list[Notification] = []
-        for numbers in _batches(backlog.count):
-            batch = [self._notification(backlog, number % self._people) for number in numbers]
+        for numbers in _batches(max(backlog.count for backlog in backlogs)):
+            batch = [
+                self._notification(backlog, number % self._people)
+                for number in numbers
+                for backlog in backlogs
+                if number < backlog.count
+            ]
             await self._effects.notify(batch)
             sent += batch
         return sent
