@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from channels.channel import DeliveryChannel
 from channels.digest import Contents
-from channels.ladder import Facts, in_order
+from channels.ladder import Facts, at_own_pace, in_order
 from channels.ports import People, PreferenceBook, RecordBook, SuppressionList
 from channels.rulings import Case, Rulings
 from channels.standing import Standings
@@ -20,7 +20,7 @@ from hub.domain.decisions import Aggregate, AggregateKind
 from hub.domain.ids import UserId
 from hub.domain.notifications import APPEARANCE, Notification
 from hub.domain.people import Person, person_of
-from hub.domain.preferences import Preferences, preferred_order
+from hub.domain.preferences import Preferences, pace_of, preferred_order
 from hub.store.jobs import Claimed
 from hub.store.records import Record
 from hub.store.suppressions import Suppression
@@ -90,7 +90,7 @@ class Briefing:
             asyncio.gather(*(self._unknown_calls(each) for each in claimed)),
         )
         wishes = [each.preferences for each in preferences]
-        claimed = [_in_order(each, own) for each, own in zip(claimed, wishes, strict=True)]
+        claimed = [_as_preferred(each, own) for each, own in zip(claimed, wishes, strict=True)]
         reaches = await self._reaches([each.job.channel for each in claimed], people)
         now_ms = self._clock()
         hands = [
@@ -173,9 +173,10 @@ def _why_suppressed(suppression: Suppression) -> str:
     return "the address has refused messages for good" if stop is None else told(stop)
 
 
-def _in_order(claimed: Claimed, own: Preferences) -> Claimed:
-    job = claimed.job
-    ordered = in_order(job, preferred_order(own, job.notification.category))
+def _as_preferred(claimed: Claimed, own: Preferences) -> Claimed:
+    """Return a job with its ladder as the person wants it, as far as the rule leaves them the choice."""
+    job, category = claimed.job, claimed.job.notification.category
+    ordered = at_own_pace(in_order(job, preferred_order(own, category)), pace_of(own, category))
     return claimed if ordered is job else replace(claimed, job=ordered)
 
 

@@ -19,6 +19,7 @@ import msgspec
 from channels.backoff import Backoff
 from hub.domain.channels import Channel
 from hub.domain.notifications import APPEARANCE, EntryState, Job, Lane, Step, job_id
+from hub.domain.preferences import Pace
 from hub.domain.rulings import Allow, Drop, Hold, Ruling
 
 UNKNOWN_CALLS_MAX = 2
@@ -169,6 +170,20 @@ def in_order(job: Job, preferred: Sequence[Channel]) -> Job:
     channels = sorted((step.channel for step in ladder), key=lambda channel: ranks.get(channel, len(ranks)))
     ordered = tuple(Step(channel, step.after_s) for channel, step in zip(channels, ladder, strict=True))
     return msgspec.structs.replace(job, notification=msgspec.structs.replace(job.notification, ladder=ordered))
+
+
+def at_own_pace(job: Job, pace: Pace) -> Job:
+    """Return a ladder's first job as the person wants it paced: how long it gathers, and the waits between its steps.
+
+    Nobody waits less between steps than the rule says. What is critical goes as the rule says, and what has a throttle
+    does not gather; nor does what closes a digest.
+    """
+    about = job.notification
+    if job.step or job.digest or job.lane is Lane.CRITICAL or pace == Pace():
+        return job
+    ladder = about.ladder[:1] + tuple(Step(step.channel, max(step.after_s, pace.wait_s)) for step in about.ladder[1:])
+    digest_s = about.digest_s if pace.digest_s is None or about.throttle is not None else pace.digest_s
+    return msgspec.structs.replace(job, notification=msgspec.structs.replace(about, ladder=ladder, digest_s=digest_s))
 
 
 def next_move(job: Job, facts: Facts, result: Result | None = None, *, limits: Limits) -> Move:

@@ -28,6 +28,11 @@ CHANNEL_OR_ANY_PATTERN = r"^(\*|[a-z][a-z0-9-]{0,31})\Z"
 
 CategoryOrAny = Annotated[str, Meta(pattern=CATEGORY_OR_ANY_PATTERN)]
 ChannelOrAny = Annotated[Channel, Meta(pattern=CHANNEL_OR_ANY_PATTERN)]
+MIN_OWN_DIGEST_S, MAX_OWN_DIGEST_S = 900, 86_400
+MAX_OWN_WAIT_S = 86_400
+OwnDigest = Annotated[int, Meta(ge=0, le=MAX_OWN_DIGEST_S)]
+"""In seconds; 0: never. In between nothing below `MIN_OWN_DIGEST_S` makes sense."""
+OwnWait = Annotated[int, Meta(ge=0, le=MAX_OWN_WAIT_S)]
 _K = TypeVar("_K", bound=str)
 _V = TypeVar("_V")
 
@@ -39,6 +44,10 @@ class Preferences(msgspec.Struct, frozen=True, omit_defaults=True):
     """On or off, by category and channel; `*` stands for all of them."""
     channel_order: dict[str, tuple[Channel, ...]] = {}
     """Which channels to try first, by category or for all (`*`)."""
+    digest_s: dict[str, int] = {}
+    """For how long messages gather into one, by category or for all (`*`); 0: each goes alone."""
+    wait_s: dict[str, int] = {}
+    """How long to wait at least before another channel is tried, by category or for all (`*`)."""
     quiet_hours: QuietHours | None = None
     """None: the installation's."""
     time_zone: str | None = None
@@ -53,6 +62,8 @@ class PreferenceChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     switches: Mapping[CategoryOrAny, Mapping[ChannelOrAny, bool | None]] = {}
     channel_order: dict[CategoryOrAny, Annotated[tuple[Channel, ...], Meta(max_length=16)] | None] = {}
+    digest_s: dict[CategoryOrAny, OwnDigest | None] = {}
+    wait_s: dict[CategoryOrAny, OwnWait | None] = {}
     quiet_hours: QuietHours | UnsetType | None = UNSET
     time_zone: TimeZone | UnsetType | None = UNSET
     snoozed_until_ms: int | UnsetType | None = UNSET
@@ -105,6 +116,20 @@ def preferred_order(preferences: Preferences, category: str) -> tuple[Channel, .
     return preferences.channel_order.get(category) or preferences.channel_order.get(ANY, ())
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How a person wants the ladders of a category paced. `digest_s` None: as the rule says; 0: nothing gathers."""
+
+    digest_s: int | None = None
+    wait_s: int = 0
+    """The least wait before another channel is tried."""
+
+
+def pace_of(preferences: Preferences, category: str) -> Pace:
+    """Return how a person wants a category paced: what was said of it goes before what was said of all."""
+    digests, waits = preferences.digest_s, preferences.wait_s
+    return Pace(digests.get(category, digests.get(ANY)), waits.get(category, waits.get(ANY, 0)))
+
+
 def consent_to(person: Person, preferences: Preferences, channel: Channel) -> Consent | None:
     """Return the newest word about marketing on a channel, from here or from the shop; None: there is none.
 
@@ -138,7 +163,7 @@ def _at_ms(word: Consent) -> int:
 def changed(preferences: Preferences, change: PreferenceChange) -> Preferences:
     """Return the preferences after a change: the very same where it says nothing new.
 
-    Raises InputError (field `switches`) for more categories than anybody has.
+    Raises InputError for more categories than anybody has, and for a digest that is too short to be one.
     """
     switches = {**preferences.switches}
     for category, cells in change.switches.items():
@@ -147,13 +172,20 @@ def changed(preferences: Preferences, change: PreferenceChange) -> Preferences:
         preferences,
         switches={category: cells for category, cells in switches.items() if cells},
         channel_order=_merged(preferences.channel_order, change.channel_order),
+        digest_s=_merged(preferences.digest_s, change.digest_s),
+        wait_s=_merged(preferences.wait_s, change.wait_s),
         quiet_hours=_newer(change.quiet_hours, preferences.quiet_hours),
         time_zone=_newer(change.time_zone, preferences.time_zone),
         snoozed_until_ms=_newer(change.snoozed_until_ms, preferences.snoozed_until_ms) or 0,
         consent={**preferences.consent, **_consents(preferences, change)},
     )
-    if max(len(after.switches), len(after.channel_order)) > MAX_CATEGORIES:
-        raise InputError("switches", f"names more than {MAX_CATEGORIES} categories")
+    for field in ("switches", "channel_order", "digest_s", "wait_s"):
+        if len(getattr(after, field)) > MAX_CATEGORIES:
+            raise InputError(field, f"names more than {MAX_CATEGORIES} categories")
+    for category, digest_s in after.digest_s.items():
+        if 0 < digest_s < MIN_OWN_DIGEST_S:
+            bounds = f"{MIN_OWN_DIGEST_S} to {MAX_OWN_DIGEST_S} seconds"
+            raise InputError(f"digest_s.{category}", f"must be {bounds}, or 0: each message goes alone")
     return preferences if after == preferences else after
 
 

@@ -23,6 +23,8 @@ from hub.domain.preferences import (
     ANY,
     CategoryOrAny,
     ChannelOrAny,
+    OwnDigest,
+    OwnWait,
     PreferenceChange,
     Preferences,
     changed,
@@ -95,6 +97,8 @@ class PreferencesView(msgspec.Struct, frozen=True):
     switches: dict[str, dict[Channel, bool]]
     """What the person has switched themselves."""
     channel_order: dict[str, tuple[Channel, ...]]
+    digest_s: dict[str, int]
+    wait_s: dict[str, int]
     quiet_hours: QuietHours | None
     time_zone: str | None
     in_force: InForce
@@ -127,6 +131,10 @@ class PutPreferences(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     user: User | None = None
     switches: dict[CategoryOrAny, dict[ChannelOrAny, bool | None]] = {}
     channel_order: dict[CategoryOrAny, Annotated[tuple[Channel, ...], Meta(max_length=MAX_ORDER)] | None] = {}
+    digest_s: dict[CategoryOrAny, OwnDigest | None] = {}
+    """For how long messages gather into one; 0: each goes alone."""
+    wait_s: dict[CategoryOrAny, OwnWait | None] = {}
+    """How long to wait at least before another channel is tried."""
     quiet_hours: QuietHours | UnsetType | None = UNSET
     time_zone: TimeZone | UnsetType | None = UNSET
     snoozed_until_ms: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
@@ -215,6 +223,8 @@ class PreferenceCentre:
         change = PreferenceChange(
             switches=request.switches,
             channel_order=request.channel_order,
+            digest_s=request.digest_s,
+            wait_s=request.wait_s,
             quiet_hours=request.quiet_hours,
             time_zone=request.time_zone,
             snoozed_until_ms=snoozed,
@@ -290,6 +300,8 @@ class PreferenceCentre:
             categories={each: self._row(own, known, each) for each in sorted({*self._categories, *named})},
             switches=own.switches,
             channel_order=own.channel_order,
+            digest_s=own.digest_s,
+            wait_s=own.wait_s,
             quiet_hours=own.quiet_hours,
             time_zone=own.time_zone,
             in_force=self._in_force(own, person),

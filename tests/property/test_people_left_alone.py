@@ -32,6 +32,7 @@ from channels.ladder import (
     Send,
     Unclear,
     Wait,
+    at_own_pace,
     in_order,
     next_move,
     why_over,
@@ -44,7 +45,7 @@ from hub.domain.house_rules import Cap, HouseRules
 from hub.domain.ids import JobId, NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, Throttle, job_id
 from hub.domain.people import Person
-from hub.domain.preferences import PreferenceChange, Preferences, changed, preferred_order
+from hub.domain.preferences import PreferenceChange, Preferences, changed, pace_of, preferred_order
 from hub.domain.quiet_hours import QuietHours
 from hub.domain.rulings import Allowance
 
@@ -145,7 +146,10 @@ class Town:
                     await self._work(job, known)
 
     async def _work(self, job: Job, known: Facts) -> None:
-        job = in_order(job, preferred_order(self.preferences, job.notification.category))
+        category = job.notification.category
+        job = at_own_pace(
+            in_order(job, preferred_order(self.preferences, category)), pace_of(self.preferences, category)
+        )
         facts = replace(known, now_ms=self.now_ms, state=self._state(job), ruling=None)
         (ruling,) = await self._rulings.on([Case(job, facts, self.person, self.preferences)])
         facts = replace(facts, ruling=ruling)
@@ -217,6 +221,8 @@ def changes(draw: st.DrawFn, start_ms: int, at_ms: int) -> PreferenceChange:
     fields: dict[str, Any] = {
         "switches": draw(st.dictionaries(places, cells, max_size=2)),
         "channel_order": draw(st.dictionaries(places, st.permutations(CHANNELS).map(tuple), max_size=1)),
+        "digest_s": draw(st.dictionaries(places, st.sampled_from([None, 0, 900, 7_200]), max_size=1)),
+        "wait_s": draw(st.dictionaries(places, st.sampled_from([None, 0, 3_600]), max_size=1)),
         "consent": draw(st.dictionaries(st.sampled_from(CHANNELS), word, max_size=2)),
     }
     if draw(st.booleans()):

@@ -176,6 +176,30 @@ async def test_a_throttle_lets_so_many_of_a_key_through(shop: Shop) -> None:
     assert shop.relay.outbox.total == 2
 
 
+async def test_a_person_has_messages_gather_that_would_go_alone_and_lets_others_go_alone(shop: Shop) -> None:
+    await prefers(shop, digest_s={"prices": 3_600, "orders": 0})
+    gathers = await shop.notifies(category="prices")
+    alone = await shop.notifies(digest_s=3_600)
+    async with shop.working():
+        (gathered,) = await first_of(Shop.attempts, shop, gathers)
+        (sent,) = await first_of(Shop.attempts, shop, alone)
+        due_ms = await shop.next_due_ms(Lane.TRANSACTIONAL)
+    assert (gathered.outcome, sent.outcome) == ("gathered", "delivered")
+    assert due_ms is not None
+    assert 3_500_000 < due_ms - unix_ms() <= 3_600_000
+    assert shop.relay.outbox.total == 1
+
+
+async def test_another_channel_waits_as_long_as_the_person_has_said(shop: Shop) -> None:
+    await prefers(shop, wait_s={"*": 600})
+    notification = await shop.notifies(ladder=(Step(EMAIL), Step(SMS, after_s=60.0)))
+    async with shop.working():
+        await first_of(Shop.attempts, shop, notification)
+        due_ms = await shop.next_due_ms(Lane.TRANSACTIONAL)
+    assert due_ms is not None
+    assert 500_000 < due_ms - unix_ms() <= 600_000
+
+
 async def test_the_channel_that_a_person_prefers_is_tried_first(shop: Shop) -> None:
     await prefers(shop, channel_order={"*": (EMAIL, PUSH)})
     notification = await shop.notifies(ladder=(Step(PUSH), Step(SMS, after_s=300.0), Step(EMAIL, after_s=600.0)))

@@ -21,6 +21,7 @@ from channels.ladder import (
     Send,
     Unclear,
     Wait,
+    at_own_pace,
     in_order,
     next_move,
     would_be_sent,
@@ -28,7 +29,8 @@ from channels.ladder import (
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.digests import closing_job
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
-from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
+from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, Throttle, job_id
+from hub.domain.preferences import Pace
 from hub.domain.rulings import Allow, Drop, Hold
 
 NOW_MS = 1_767_261_600_000
@@ -207,6 +209,41 @@ def test_without_a_wish_and_for_what_is_critical_the_rule_decides() -> None:
     urgent = msgspec.structs.replace(job(), notification=msgspec.structs.replace(NOTIFICATION, lane=Lane.CRITICAL))
     assert in_order(urgent, (EMAIL,)) is urgent
     assert in_order(job(), ()) == job()
+
+
+# The person's own pace
+
+
+def at_pace(notification: Notification = LASTING, **pace: int) -> Notification:
+    first = Job(id=job_id(notification.id, 0), step=0, notification=notification, due_ms=NOW_MS)
+    return at_own_pace(first, Pace(**pace)).notification
+
+
+def test_a_person_may_wait_longer_before_another_channel_but_not_shorter_and_not_before_the_first() -> None:
+    assert [step.after_s for step in at_pace(wait_s=600).ladder] == [0.0, 600.0]
+    assert [step.after_s for step in at_pace(wait_s=30).ladder] == [0.0, 60.0]
+
+
+@pytest.mark.parametrize(("rules_s", "own_s"), [(0, 3_600), (600, 3_600), (600, 0)])
+def test_a_person_chooses_how_long_it_gathers_or_that_it_does_not(rules_s: int, own_s: int) -> None:
+    assert at_pace(msgspec.structs.replace(LASTING, digest_s=rules_s), digest_s=own_s).digest_s == own_s
+    assert at_pace(msgspec.structs.replace(LASTING, digest_s=rules_s), wait_s=1).digest_s == rules_s
+
+
+def test_what_has_a_throttle_does_not_gather_and_what_is_critical_goes_as_the_rule_says() -> None:
+    throttled = msgspec.structs.replace(LASTING, throttle=Throttle("k", 1, 60))
+    urgent = msgspec.structs.replace(LASTING, lane=Lane.CRITICAL)
+    assert at_pace(throttled, digest_s=3_600) == throttled
+    assert at_pace(urgent, digest_s=3_600, wait_s=600) == urgent
+
+
+def test_a_ladder_under_way_keeps_its_pace() -> None:
+    assert at_own_pace(job(1), Pace(3_600, 600)) == job(1)
+
+
+def test_what_closes_a_digest_does_not_gather_itself() -> None:
+    closing = closing_job(gathering(), now_ms=NOW_MS)
+    assert at_own_pace(closing, Pace(3_600, 600)) is closing
 
 
 # Digests

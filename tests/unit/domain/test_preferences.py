@@ -12,6 +12,7 @@ from hub.domain.people import Person
 from hub.domain.preferences import (
     MAX_CATEGORIES,
     MAX_WORDS,
+    Pace,
     PreferenceChange,
     Preferences,
     Wish,
@@ -19,6 +20,7 @@ from hub.domain.preferences import (
     consent_to,
     decode_preferences,
     encode_preferences,
+    pace_of,
     preferred_order,
     wish,
 )
@@ -89,6 +91,8 @@ def test_null_takes_back_what_was_said() -> None:
     first = PreferenceChange(
         switches={"orders": {EMAIL: False}},
         channel_order={"orders": (SMS,)},
+        digest_s={"orders": 900},
+        wait_s={"orders": 60},
         quiet_hours=NIGHT,
         time_zone="Asia/Kolkata",
         snoozed_until_ms=5,
@@ -96,6 +100,8 @@ def test_null_takes_back_what_was_said() -> None:
     second = PreferenceChange(
         switches={"orders": {EMAIL: None}},
         channel_order={"orders": None},
+        digest_s={"orders": None},
+        wait_s={"orders": None},
         quiet_hours=None,
         time_zone=None,
         snoozed_until_ms=None,
@@ -119,6 +125,21 @@ def test_the_order_for_a_category_goes_before_the_one_for_all() -> None:
     assert preferred_order(preferences, "orders") == (PUSH,)
     assert preferred_order(preferences, "prices") == (SMS, EMAIL)
     assert preferred_order(Preferences(), "prices") == ()
+
+
+@pytest.mark.parametrize(
+    ("category", "pace"), [("orders", Pace(0, 60)), ("prices", Pace(3_600, 600)), ("sales", Pace(3_600, 60))]
+)
+def test_the_pace_for_a_category_goes_before_the_one_for_all(category: str, pace: Pace) -> None:
+    said = Preferences(digest_s={"*": 3_600, "orders": 0}, wait_s={"*": 60, "prices": 600})
+    assert pace_of(said, category) == pace
+    assert pace_of(Preferences(), category) == Pace()
+
+
+@pytest.mark.parametrize("digest_s", [1, 899])
+def test_a_digest_is_none_or_a_quarter_of_an_hour_at_least(digest_s: int) -> None:
+    with pytest.raises(InputError, match=r"digest_s\.orders"):
+        after(PreferenceChange(digest_s={"orders": digest_s}))
 
 
 # Consent
@@ -173,6 +194,8 @@ def test_preferences_come_back_from_the_store_as_they_were() -> None:
         PreferenceChange(
             switches={"*": {SMS: False}},
             channel_order={"*": (SMS,)},
+            digest_s={"*": 900},
+            wait_s={"orders": 0},
             quiet_hours=NIGHT,
             snoozed_until_ms=7,
             consent={EMAIL: Consent(True, at(1), "footer", "2026-03")},
@@ -183,7 +206,16 @@ def test_preferences_come_back_from_the_store_as_they_were() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"switches": {"Orders": {}}}, {"switches": {"orders": {"E-Mail": True}}}, {"quiet_hours": {"start": "9"}}]
+    "bad",
+    [
+        {"switches": {"Orders": {}}},
+        {"switches": {"orders": {"E-Mail": True}}},
+        {"quiet_hours": {"start": "9"}},
+        {"digest_s": {"orders": 86_401}},
+        {"digest_s": {"orders": -1}},
+        {"wait_s": {"orders": 86_401}},
+        {"wait_s": {"Orders": 60}},
+    ],
 )
 def test_a_change_of_a_bad_form_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):

@@ -201,6 +201,13 @@ async def test_nothing_is_kept_about_an_erased_person(book: FakeBook, centre: Pr
     assert failed.value.failure is Failure.NOT_FOUND
 
 
+async def test_a_person_chooses_how_long_messages_gather_and_another_channel_waits(centre: PreferenceCentre) -> None:
+    view = await centre.put(call_of(MIA), put(digest_s={"orders": 3_600, "*": 0}, wait_s={"*": 600}))
+    assert (view.digest_s, view.wait_s) == ({"orders": 3_600, "*": 0}, {"*": 600})
+    view = await centre.put(call_of(MIA), put(digest_s={"*": None}, wait_s={"*": None}))
+    assert (view.digest_s, view.wait_s) == ({"orders": 3_600}, {})
+
+
 async def test_a_service_says_whose_preferences_it_means(centre: PreferenceCentre) -> None:
     view = await centre.put(call_of(SERVICE), put(user="ben", switches={"*": {"*": False}}))
     assert view.user == BEN
@@ -222,6 +229,7 @@ async def test_a_shopper_has_no_business_with_the_preferences_of_others(centre: 
         ({"switches": {"orders": {"inbox": False}}}, "switches.orders.inbox"),
         ({"channel_order": {"*": ["push"]}}, "channel_order.*.push"),
         ({"channel_order": {"*": ["sms", "sms"]}}, "channel_order.*"),
+        ({"digest_s": {"orders": 899}}, "digest_s.orders"),
         ({"consent": {"push": {"granted": True}}}, "consent.push"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"snoozed_until_ms": NOW_MS + SNOOZE_MAX_MS + 1}, "snoozed_until_ms"),

@@ -19,7 +19,7 @@ def test_every_page_has_samples() -> None:
 
 def test_the_samples_of_the_preferences_have_what_the_page_is_given() -> None:
     in_force = InForce(quiet_hours=None, time_zone="UTC")
-    view = PreferencesView(UserId("zoe"), 0, {}, {}, {}, None, None, in_force, 0, {}, {})
+    view = PreferencesView(UserId("zoe"), 0, {}, {}, {}, {}, {}, None, None, in_force, 0, {}, {})
     for state in SAMPLES["preferences"]:
         assert state.keys() == {*shown(view, now_ms=0), "zones", "saved"}
 
