@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.demo import Demo, web_tools
 from tests.browser.hub_client import Hub
@@ -14,6 +14,8 @@ from tests.services import run_folder
 
 PHONE = ViewportSize(width=390, height=844)
 DESKTOP = ViewportSize(width=1280, height=900)
+TIMEOUT_MS = 15_000
+"""How long a page may take, on a machine that has much else to do."""
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,7 @@ def demo() -> Iterator[Demo]:
 @pytest.fixture(scope="session")
 def browser(chromium_path: str) -> Iterator[Browser]:
     """The run's Chromium."""
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         yield browser
@@ -68,7 +71,7 @@ def open_page(browser: Browser, demo: Demo, complaints: list[str]) -> Iterator[O
         size = PHONE if phone else DESKTOP
         context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce", locale=locale)
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))

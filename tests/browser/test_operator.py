@@ -143,6 +143,18 @@ def test_a_provider_that_begins_to_fail_is_shown_and_said(open_page: OpenPage) -
     expect(page.locator("#announcer")).to_have_text("twilio of host:1: Failing")
 
 
+def test_what_has_not_changed_stays_the_same_so_that_it_can_be_selected(open_page: OpenPage) -> None:
+    page = room(open_page)
+    page.route("**/v1/ops/channels", lambda route: route.fulfill(json=FAILING))
+    expect(page.locator(".provider")).to_have_attribute("data-state", "failing")
+    marked = page.locator(".provider, [data-lane]")
+    marked.evaluate_all("all => all.forEach(each => (each.title = 'seen'))")
+    for _ in range(2):
+        with page.expect_response("**/v1/ops/queue"):
+            pass
+    assert marked.evaluate_all("all => all.map(each => each.title)") == ["seen"] * 5
+
+
 def test_failures_are_shown_as_text_whatever_is_in_them(open_page: OpenPage) -> None:
     page = room(open_page)
     page.route("**/v1/ops/failures*", lambda route: route.fulfill(json={"failures": [MISHAP]}))
@@ -194,9 +206,10 @@ def test_older_dead_letters_stay_when_new_ones_come(open_page: OpenPage) -> None
     expect(letters.first).to_have_attribute("data-letter", "letter-24")
     shown = [each.get_attribute("data-letter") for each in letters.all()]
     assert shown == [f"letter-{number}" for number in range(24, 4, -1)]
-    page.get_by_role("button", name="Show older").click()
+    page.get_by_role("button", name="Show older").press("Enter")
     expect(letters).to_have_count(24)
     expect(page.get_by_role("button", name="Show older")).to_be_hidden()
+    expect(letters.last.locator("summary")).to_be_focused()
 
 
 def test_what_one_key_saw_is_gone_before_the_next_one(open_page: OpenPage) -> None:

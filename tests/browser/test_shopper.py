@@ -64,6 +64,17 @@ def test_the_order_moves_to_the_door_step_by_step(open_page: OpenPage, hub: Hub)
     expect(order.locator(".order-now")).to_have_text("Delivered")
 
 
+def test_the_focus_stays_in_the_list_when_its_end_is_shown(open_page: OpenPage, hub: Hub) -> None:
+    hub.empty_inbox("mei")
+    for _ in range(6):
+        hub.place_order("mei")
+    page = open_page("/?as=mei", phone=True)
+    expect(page.locator(".entry")).to_have_count(5)
+    page.get_by_role("button", name="Show older").press("Enter")
+    expect(page.locator(".entry")).to_have_count(6)
+    expect(page.locator(".entry-open").last).to_be_focused()
+
+
 def test_words_longer_than_the_screen_push_nothing_out_of_it(open_page: OpenPage, hub: Hub) -> None:
     hub.empty_inbox("mei")
     page = open_page("/?as=mei", phone=True)
@@ -110,7 +121,8 @@ def test_the_bell_counts_until_everything_is_read(open_page: OpenPage, hub: Hub)
     expect(page).to_have_title(re.compile(r"^\(2\)"))
     page.locator(".entry-open").first.click()
     expect(bell).to_have_accessible_name("1 unread notification")
-    page.get_by_role("button", name="Mark all as read").click()
+    page.get_by_role("button", name="Mark all as read").press("Enter")
+    expect(page.get_by_role("heading", name="Notifications")).to_be_focused()
     expect(bell).to_have_accessible_name("No unread notifications")
 
 
@@ -205,8 +217,9 @@ def test_a_price_drop_and_a_sale_reach_everybody(open_page: OpenPage, hub: Hub) 
     expect(page.locator(".price[data-product='porch-lamp'][data-way='down']")).to_contain_text("€59.50")
     publish.get_by_role("button", name="Sale starts").click()
     expect(page.locator("#announcement")).to_contain_text("Winter porch sale is on now")
-    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("button", name="Dismiss").press("Enter")
     expect(page.locator("#announcement")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Notifications")).to_be_focused()
     publish.get_by_role("button", name="Sale starts").click()
     expect(page.locator("#announcement")).to_be_visible()
 

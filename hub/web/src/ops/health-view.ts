@@ -1,6 +1,7 @@
 /** How every provider is, by delivery worker. */
 
-import { arrange, byId, el } from "../shared/dom";
+import { byId, el } from "../shared/dom";
+import { KeyedList } from "../shared/keyed-list";
 import type { Provider, ProviderState, Worker } from "./api";
 
 const STATES: Readonly<Record<ProviderState, string>> = { well: "Well", paused: "Paused", failing: "Failing" };
@@ -8,14 +9,15 @@ const OUTCOMES: readonly string[] = ["taken", "refused", "impossible", "unknown"
 const MINUTE_S = 60;
 
 export class HealthView {
-  private readonly list = byId("workers");
+  /** Made again only where it would look different, so that what is selected stays so. */
+  private readonly list = new KeyedList(byId("workers"), { keyOf: looks, make: workerItem });
   private readonly none = byId("workers-none");
   private readonly announcer = byId("announcer");
   private known = new Map<string, ProviderState>();
 
   show(workers: readonly Worker[]): void {
     this.none.hidden = workers.length > 0;
-    arrange(this.list, workers.map(workerItem));
+    this.list.show(workers);
     this.announce(workers);
   }
 
@@ -31,6 +33,10 @@ export class HealthView {
     }
     this.known = now;
   }
+}
+
+function looks(worker: Worker): string {
+  return JSON.stringify({ ...worker, uptime: duration(worker.uptime) });
 }
 
 function workerItem({ name, version, uptime, channels, providers }: Worker): HTMLElement {

@@ -1,6 +1,6 @@
 /** Dead letters: what was put aside, to look at, to try again and to drop. */
 
-import { byId, el } from "../shared/dom";
+import { byId, el, setHidden } from "../shared/dom";
 import { READER, clock } from "../shared/format";
 import { KeyedList } from "../shared/keyed-list";
 import type { Letter, LetterOutcome, Letters } from "./api";
@@ -26,8 +26,8 @@ export class LettersView {
   show({ letters, total, next_cursor }: Letters): void {
     this.none.hidden = total > 0;
     this.count.textContent = String(total);
-    this.older.hidden = next_cursor === null;
     this.list.show(letters);
+    setHidden(this.older, next_cursor === null, () => this.list.last?.querySelector("summary"));
   }
 
   close(): void {

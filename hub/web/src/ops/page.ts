@@ -23,14 +23,12 @@ async function letIn(key: string): Promise<void> {
   }
   sessionStorage.setItem(KEY, key);
   desk?.close();
-  const opened = new Desk(api, (problem) => problem instanceof NotLetIn && refuse(problem));
-  desk = opened;
-  await opened.refresh();
-  if (desk !== opened) return;
+  desk = new Desk(api, (problem) => problem instanceof NotLetIn && refuse(problem));
   field.value = "";
   byId("key-problem").textContent = "";
   show("room");
   byId("room-title").focus();
+  await desk.refresh();
 }
 
 /** A hub that is away has not said no: the key is kept for when the page is loaded again. */

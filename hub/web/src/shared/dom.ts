@@ -46,6 +46,13 @@ export function tell(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Hide or show an element. The focus does not go away with it: where it was in there, `heir` gets it. */
+export function setHidden(element: HTMLElement, hidden: boolean, heir: () => HTMLElement | null | undefined): void {
+  const held = element.contains(document.activeElement);
+  element.hidden = hidden;
+  if (hidden && held) heir()?.focus();
+}
+
 /**
  * Make `parent` hold exactly `wanted`, in that order. What holds the focus is never moved, as it would lose it: the others
  * move around it. What keeps its place keeps its running animation.

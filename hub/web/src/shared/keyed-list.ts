@@ -29,6 +29,11 @@ export class KeyedList<Value> {
     arrange(this.parent, [...this.items.values()]);
   }
 
+  /** The last item, where there is one. */
+  get last(): HTMLElement | undefined {
+    return [...this.items.values()].at(-1);
+  }
+
   /** The item of a key, where it is shown. */
   get(key: string): HTMLElement | undefined {
     return this.items.get(key);

@@ -1,6 +1,6 @@
 /** The line that says how the connection is doing, with the countdown to the next try. */
 
-import { byId, tell } from "../shared/dom";
+import { byId, setHidden, tell } from "../shared/dom";
 import type { Condition, Return } from "./live";
 import type { Words } from "./words";
 
@@ -30,7 +30,8 @@ export class ConnectionView {
     this.countdown.textContent = "";
     this.pill.dataset["is"] = condition.is;
     tell(this.text, this.describe(condition));
-    this.retry.hidden = condition.is === "connected" || condition.is === "connecting";
+    const standing = condition.is === "connected" || condition.is === "connecting";
+    setHidden(this.retry, standing, () => byId("open-settings"));
     if (condition.is === "offline" && condition.retryAtMs !== null) this.countDown(condition.retryAtMs);
   }
 

@@ -1,6 +1,6 @@
 /** The list of notifications: shows entries, and tells what the person has seen, read and archived. */
 
-import { arrange, byId, el, icon } from "../shared/dom";
+import { arrange, byId, el, icon, setHidden } from "../shared/dom";
 import { type Reader, ago, clock } from "../shared/format";
 import { type Entry, type Inbox, isUnread } from "./inbox";
 import type { Words } from "./words";
@@ -62,8 +62,9 @@ export class InboxView {
     this.forgetItems(entries);
     this.note.hidden = true;
     this.empty.hidden = all.length > 0;
-    this.readAll.hidden = this.inbox.unread === 0;
-    this.older.hidden = this.inbox.cursor === null && all.length <= this.limit;
+    setHidden(this.readAll, this.inbox.unread === 0, () => byId("inbox-title"));
+    const whole = this.inbox.cursor === null && all.length <= this.limit;
+    setHidden(this.older, whole, () => this.list.lastElementChild?.querySelector("button"));
     this.tellSeenSoon();
   }
 

@@ -1,7 +1,7 @@
 /** The shopper's page: sign in at the panel of bells, then the visit. `/?as=ana` signs in at once. */
 
 import { NoDemo, PEOPLE, type Person, personToken } from "../shared/demo";
-import { byId, el, icon } from "../shared/dom";
+import { byId, el, icon, setHidden } from "../shared/dom";
 import { Visit } from "./visit";
 import { type Words, formatsFor, wordsFor } from "./words";
 
@@ -78,8 +78,8 @@ function signOut(): void {
 }
 
 function show(which: "panel" | "home"): void {
-  panel.hidden = which !== "panel";
   home.hidden = which !== "home";
+  setHidden(panel, which !== "panel", () => byId("person-title"));
   document.body.dataset["view"] = which;
 }
 

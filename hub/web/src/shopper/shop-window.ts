@@ -1,6 +1,6 @@
 /** What concerns everybody: sales as a banner, and the prices that this shopper watches. */
 
-import { byId, el } from "../shared/dom";
+import { byId, el, setHidden } from "../shared/dom";
 import { type Money, type Reader, clock, money } from "../shared/format";
 import type { Words } from "./words";
 
@@ -32,7 +32,8 @@ export class ShopWindow {
   ) {
     const dismiss = byId<HTMLButtonElement>("announcement-dismiss");
     dismiss.setAttribute("aria-label", words.dismiss);
-    dismiss.addEventListener("click", () => (this.banner.hidden = true), { signal: this.leaving.signal });
+    const close = () => setHidden(this.banner, true, () => byId("inbox-title"));
+    dismiss.addEventListener("click", close, { signal: this.leaving.signal });
   }
 
   /**

@@ -2,7 +2,6 @@
 
 import products from "../../scenario/products.json";
 import { type Person, personToken } from "../shared/demo";
-import { byId } from "../shared/dom";
 import { ConnectionView } from "./connection-view";
 import { type Entry, type EntryState, Inbox, type InboxMessage, type InboxPage } from "./inbox";
 import { InboxView } from "./inbox-view";
@@ -133,7 +132,6 @@ export class Visit {
   private readAll(): void {
     for (const { id } of this.inbox.listed()) this.inbox.advance(id, "read");
     this.showInbox(null);
-    byId("inbox-title").focus();
     // Not told again later: it would cover what nobody has seen by then. The next page shows how it is.
     this.live.rpc("inbox.read", { all: true }).catch(() => (this.loaded = false));
   }
