@@ -13,14 +13,16 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from deploy.local import KafkaServer, RabbitServer, RedisCluster, RedisServer
 from deploy.local.programs import CHROMIUM
 from tests.services import KAFKA_JARS, run_folder, running, unavailable
 
-# `make test-unit` looks for a moment, `make test` looks properly.
-settings.register_profile("quick", max_examples=20, deadline=None)
+# `make test-unit` looks for a moment, `make test` looks properly. How long an example takes is the machine's affair.
+settings.register_profile("proper", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("proper"), max_examples=20)
+settings.load_profile("proper")
 
 _TESTS = Path(__file__).parent
 _FOLDERS = ("unit", "property", "conformance", "integration", "acceptance", "faults", "browser")

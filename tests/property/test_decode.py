@@ -2,7 +2,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.decode import (
@@ -21,9 +21,7 @@ from hub.domain.events import PAYLOADS
 from tests.poison import POISONS
 from tests.shop import NOON_MS, encoded, envelope, order_placed_data
 
-FEW = settings(
-    max_examples=min(50, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=min(50, settings().max_examples))
 MANY = settings(FEW, max_examples=200)
 Result = TypeVar("Result")
 JSON = st.recursive(

@@ -154,7 +154,7 @@ class LatestMachine(BroadcastMachine):
     kind = TopicKind.LATEST
 
 
-_settings = settings(max_examples=min(60, settings().max_examples), stateful_step_count=40, deadline=None)
+_settings = settings(max_examples=min(60, settings().max_examples), stateful_step_count=40)
 TestLog = Machine.TestCase
 TestLog.settings = _settings
 TestBroadcast = BroadcastMachine.TestCase

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from templates.renderer import Renderer
 from tests.property.test_hostile_texts import LOCALES, TEMPLATES, hostile, is_harmless
 from tests.unit.channels.email.test_mail_links import ZOE, World, notification
 
-FEW = settings(max_examples=settings().max_examples // 4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=max(8, settings().max_examples // 4))
 SHOP = "https://shop.example/"
 _renderer = Renderer(clock=lambda: 1_767_261_600_000)
 _world = World("https://hub.example")

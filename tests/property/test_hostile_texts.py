@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from templates.catalog import Catalog
@@ -14,9 +14,7 @@ from templates.renderer import Renderer
 from templates.sandbox import VALUE_MAX
 from templates.segments import cut, plain, size
 
-FEW = settings(
-    max_examples=max(8, settings().max_examples // 4), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=max(8, settings().max_examples // 4))
 LOCALES = st.sampled_from(Catalog().locales())
 TEMPLATES = Catalog().templates()
 _renderer = Renderer(clock=lambda: 1_767_261_600_000)

@@ -1,5 +1,5 @@
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.backoff import RETRY_AFTER_MAX_S, Backoff
@@ -39,9 +39,7 @@ results = st.one_of(
     st.builds(Broken, st.just("bug")),
 )
 
-FEW = settings(
-    max_examples=min(100, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=min(100, settings().max_examples))
 facts = st.builds(
     Facts,
     now_ms=st.integers(NOW_MS - 10**7, NOW_MS + 10**7),

@@ -2,7 +2,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from channels.email.address import mailbox, sender
@@ -12,9 +12,7 @@ from hub.domain.errors import ConfigurationError
 from hub.domain.ids import NotificationId
 from templates.texts import EmailText
 
-FEW = settings(
-    max_examples=min(100, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=min(100, settings().max_examples))
 SENDER = sender("Shop <no-reply@shop.example>")
 HEADERS = [
     "From",

@@ -2,15 +2,13 @@ from decimal import Decimal
 
 from babel import Locale
 from babel.numbers import format_currency
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from templates.exponents import exponent_of
 from templates.money import money_format
 
-FEW = settings(
-    max_examples=min(100, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=min(100, settings().max_examples))
 LOCALES = ("en", "en_IN", "de", "de_CH", "pt_BR", "pt_PT", "fr", "ar", "ja", "hi", "sv", "fa")
 CURRENCIES = ("EUR", "USD", "BRL", "JPY", "KWD", "CHF", "INR", "CLF")
 

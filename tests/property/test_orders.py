@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.domain.decisions import Outcome
@@ -10,9 +10,7 @@ from hub.domain.timeline import MAX_ENTRIES
 from tests.shop import EUR_20, NOON_MS, event, order_placed
 from tests.world import World
 
-FEW = settings(
-    max_examples=min(40, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=min(40, settings().max_examples))
 VERY_FEW = settings(FEW, max_examples=5)
 RANKS = {f"order.{status}": rank for rank, status in enumerate(OrderStatus)}
 

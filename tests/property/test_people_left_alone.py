@@ -307,7 +307,6 @@ def firsts(sent: Sequence[Sent], by: Any) -> list[int]:
 
 FEW = settings(
     max_examples=min(50, settings().max_examples),
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.quiet_hours import QuietHours, quiet_until_ms
@@ -41,7 +41,6 @@ def is_quiet(window: QuietHours, at_ms: int, zone: ZoneInfo) -> bool:
     return not window.end <= wall < window.start
 
 
-@settings(deadline=None)
 @given(windows, instants, zones)
 def test_it_is_quiet_exactly_until_the_clock_on_the_wall_says_otherwise(
     window: QuietHours, now_ms: int, zone: ZoneInfo

@@ -106,7 +106,7 @@ def free_ms(window: QuietHours | None, snoozed_ms: int, now_ms: int, zone: str) 
     return at_ms
 
 
-@settings(deadline=None, max_examples=3 * settings().max_examples)
+@settings(max_examples=3 * settings().max_examples)
 @given(
     notification=notifications,
     channel=st.sampled_from([EMAIL, SMS]),

@@ -181,6 +181,4 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(
-    max_examples=min(100, settings().max_examples), stateful_step_count=50, deadline=None
-)
+TestConversation.settings = settings(max_examples=min(100, settings().max_examples), stateful_step_count=50)

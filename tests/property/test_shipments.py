@@ -1,6 +1,6 @@
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.domain.decisions import Outcome
@@ -8,9 +8,7 @@ from hub.domain.envelope import Event
 from tests.shop import NOON_MS, event, order_placed, shipment_created
 from tests.world import World
 
-FEW = settings(
-    max_examples=min(40, settings().max_examples), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+FEW = settings(max_examples=min(40, settings().max_examples))
 FINAL = {"shipment.delivered": 1, "shipment.returned": 2}
 ETAS = st.sampled_from(["2026-01-02T10:00:00Z", "2026-01-03T10:00:00Z", "2026-01-04T10:00:00Z"])
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from hub.store.dead_letters import DeadLetters
@@ -49,12 +49,7 @@ class QueueMachine(StoreMachine):
 
 def run_machine(machine: type[StoreMachine], redis_url: str, *, examples: int, steps: int) -> None:
     """Try `examples` of at most so many steps."""
-    quietly = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    quietly = settings(max_examples=examples, stateful_step_count=steps)
     with asyncio.Runner() as runner:
         server = SingleServer(redis_url)
         connected = type(machine.__name__, (machine,), {"server": server, "runner": runner})
