@@ -9,7 +9,7 @@ from hub.domain.decisions import Aggregate, Document
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification
 from hub.domain.rulings import Allowance
-from hub.service.notifications import Sending
+from hub.service.sending.notifications import Sending
 from hub.store.jobs import Claimed, Note
 from hub.store.preferences import Versioned
 from hub.store.records import Attempt, Record, RecordedRuling
@@ -140,7 +140,7 @@ class SuppressionList(Protocol):
 
 
 class Appearances(Protocol):
-    """What puts notifications into inboxes (`hub.service.effects.Effects`)."""
+    """What puts notifications into inboxes (`hub.service.intake.effects.Effects`)."""
 
     async def notify(self, notifications: Sequence[Notification], /) -> Sequence[Sending]:
         """Put notifications into inboxes and start their ladders, each once for its id.

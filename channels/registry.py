@@ -23,7 +23,7 @@ from hub.domain.channels import BUILT_IN, Channel
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.links import whole_link
 from hub.domain.notifications import Notification
-from hub.service.clicks import ClickLinks
+from hub.service.feedback.clicks import ClickLinks
 from templates.renderer import Renderer
 
 GROUP = "doorbell.channels"

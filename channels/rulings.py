@@ -13,7 +13,7 @@ from hub.domain.notifications import APPEARANCE, Job
 from hub.domain.people import Person
 from hub.domain.preferences import Preferences
 from hub.domain.rulings import Allow, Allowance, Drop, Listener, Ruling, allowances_of, rule_on
-from hub.service.preferences import zone_of
+from hub.service.person.preferences import zone_of
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -15,12 +15,12 @@ from hub.domain.house_rules import Cap, HouseRules
 from hub.domain.quiet_hours import parse_quiet_hours
 from hub.domain.rules import Playbook
 from hub.domain.topics import Namespaces
-from hub.service.clicks import ClickLinks
-from hub.service.effects import Effects
-from hub.service.ingest import Ingest, IngestLimits
-from hub.service.mail_reports import MailReports
-from hub.service.person_links import PersonLinks
-from hub.service.preferences import PreferenceCentre
+from hub.service.feedback.clicks import ClickLinks
+from hub.service.feedback.mail_reports import MailReports
+from hub.service.intake.effects import Effects
+from hub.service.intake.ingest import Ingest, IngestLimits
+from hub.service.person.person_links import PersonLinks
+from hub.service.person.preferences import PreferenceCentre
 from hub.service.signing import Signer
 from hub.settings import Settings
 from hub.store.allowances import Allowances

@@ -25,7 +25,7 @@ import psutil
 from deploy.local import KafkaServer, RedisServer
 from deploy.local.ports import free_port
 from hub.domain.permission import Role
-from hub.service.tokens import mint_token
+from hub.service.identity.tokens import mint_token
 from hub.settings import Token
 
 _START_TIMEOUT_S = 60.0

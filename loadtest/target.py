@@ -15,7 +15,7 @@ import msgspec
 import psutil
 
 from hub.config import load
-from hub.service.api_keys import make_api_key
+from hub.service.identity.api_keys import make_api_key
 from loadtest.plan import Plan
 from loadtest.publishers import Publisher, api_publisher, store_publisher
 from loadtest.stack import Cost, Stack, cost_of, running_stack

@@ -20,9 +20,9 @@ from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import InboxEntry, Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person, encode_person
 from hub.domain.topics import Namespaces
-from hub.service.effects import Effects
-from hub.service.mail_marks import Marks
-from hub.service.person_links import PersonLinks
+from hub.service.feedback.mail_marks import Marks
+from hub.service.intake.effects import Effects
+from hub.service.person.person_links import PersonLinks
 from hub.service.signing import Signer
 from hub.settings import Delivery, Smtp
 from hub.store.allowances import Allowances

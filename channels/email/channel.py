@@ -22,7 +22,7 @@ from templates.texts import EmailText
 
 
 class Marking(Protocol):
-    """What makes reports about mails recognizable (`hub.service.mail_marks.Marks`)."""
+    """What makes reports about mails recognizable (`hub.service.feedback.mail_marks.Marks`)."""
 
     def mark(self, notification: NotificationId, user: UserId, *, address: str) -> str:
         """Return the mark of a mail, empty where there is none."""
@@ -34,7 +34,7 @@ class Marking(Protocol):
 
 
 class Links(Protocol):
-    """Links to a person's own pages (`hub.service.person_links.PersonLinks`), empty where there are none."""
+    """Links to a person's own pages (`hub.service.person.person_links.PersonLinks`), empty where there are none."""
 
     def preferences(self, user: UserId) -> str:
         """Return the link to a person's preferences."""

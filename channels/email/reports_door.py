@@ -26,7 +26,7 @@ _MESSAGE_S = 120.0
 
 
 class Reports(Protocol):
-    """Who heeds reports (`hub.service.mail_reports.MailReports`). Raises StoreUnavailable."""
+    """Who heeds reports (`hub.service.feedback.mail_reports.MailReports`). Raises StoreUnavailable."""
 
     async def take(self, report: Report, *, trusted: bool, sent_to: str = "") -> object:
         """Heed a report that came to the address `sent_to`."""

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from hub.domain.robots import is_robot
 from hub.observe import CLICKS
-from hub.service.clicks import CLICK_PATH, ClickLinks, Clicks, Noted
+from hub.service.feedback.clicks import CLICK_PATH, ClickLinks, Clicks, Noted
 
 _HEADERS = {
     hdrs.CACHE_CONTROL: "no-store",

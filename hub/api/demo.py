@@ -16,8 +16,8 @@ from hub.domain.permission import Role
 from hub.observe import logger
 from hub.service.decoding import decode_json
 from hub.service.failures import Failure, OperationFailed
-from hub.service.token_claims import is_user_id
-from hub.service.tokens import mint_token
+from hub.service.identity.token_claims import is_user_id
+from hub.service.identity.tokens import mint_token
 from hub.settings import Token
 
 _log = logger(__name__)

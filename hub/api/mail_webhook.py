@@ -18,9 +18,9 @@ from hub.domain.mail_reports import Bounce, Complaint, Original, Outcome, Report
 from hub.observe import WEBHOOKS
 from hub.service.decoding import decode_json
 from hub.service.failures import Failure, OperationFailed
-from hub.service.mail_intake import MAX_REPORT_BYTES, MESSAGE
-from hub.service.mail_reports import Heed, MailReports
-from hub.service.signed_webhooks import HEADER, is_signed
+from hub.service.feedback.mail_intake import MAX_REPORT_BYTES, MESSAGE
+from hub.service.feedback.mail_reports import Heed, MailReports
+from hub.service.feedback.signed_webhooks import HEADER, is_signed
 
 PATH = "/v1/webhooks/mail"
 _BODY_TIMEOUT_S = 15.0

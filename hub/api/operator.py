@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hub.api.pages import page_routes
-from hub.service.operator_texts import PREVIEW_PATH, html_of
+from hub.service.operator.texts import PREVIEW_PATH, html_of
 from hub.service.signing import Signer
 from templates.renderer import Renderer
 

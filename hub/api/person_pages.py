@@ -27,9 +27,9 @@ from hub.domain.ids import UserId
 from hub.domain.people import Person, person_of
 from hub.observe import logger
 from hub.service.failures import Failure, OperationFailed
-from hub.service.person_links import PREFERENCES_PATH, UNSUBSCRIBE_PATH, PersonLinks
-from hub.service.preference_form import change_of, shown
-from hub.service.preferences import PreferenceCentre
+from hub.service.person.person_links import PREFERENCES_PATH, UNSUBSCRIBE_PATH, PersonLinks
+from hub.service.person.preference_form import change_of, shown
+from hub.service.person.preferences import PreferenceCentre
 from hub.service.rate import Rate, RateLimiter
 from templates.renderer import Renderer
 from templates.texts import TemplateError

@@ -14,7 +14,7 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from hub.observe import WEBHOOKS
-from hub.service.sms_receipts import SmsReceipts
+from hub.service.feedback.sms_receipts import SmsReceipts
 
 TWILIO_PATH = "/v1/webhooks/twilio"
 _SIGNATURE = "X-Twilio-Signature"

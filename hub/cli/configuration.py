@@ -11,7 +11,7 @@ from hub.app import build_renderer, load_playbook
 from hub.config import environment, read
 from hub.config_secrets import redacted
 from hub.domain.errors import ConfigurationError, DoorbellError
-from hub.service.key_sets import keys_from_files
+from hub.service.identity.key_sets import keys_from_files
 from hub.settings import Settings
 from hub.supervisor import EXIT_CONFIGURATION
 

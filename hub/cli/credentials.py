@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hub.service.api_keys import make_api_key
-from hub.service.tokens import mint_subscription_token, mint_token
+from hub.service.identity.api_keys import make_api_key
+from hub.service.identity.tokens import mint_subscription_token, mint_token
 from hub.settings import Settings
 
 

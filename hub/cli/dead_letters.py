@@ -12,7 +12,7 @@ from functools import partial
 from hub.app import Stores, build_ingest_alone, open_stores
 from hub.domain.errors import InputError
 from hub.roles.state import redis_of
-from hub.service.letters import Letters
+from hub.service.intake.letters import Letters
 from hub.settings import Settings
 from hub.store.clock import unix_ms
 from hub.store.dead_letters import DeadLetter

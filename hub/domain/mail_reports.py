@@ -1,7 +1,7 @@
 """Reports about mails, read from the raw message: bounces (RFC 3464) and complaints (RFC 5965). Pure.
 
 Strangers send these, and forged ones are no rarity: what a report says is told here, whether it is to be believed is
-for the receiver to decide (`hub.service.mail_reports`).
+for the receiver to decide (`hub.service.feedback.mail_reports`).
 """
 
 from __future__ import annotations

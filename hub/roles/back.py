@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from hub.app import Stores, build_effects, build_ingest, build_mail_reports, build_preference_centre, load_playbook
 from hub.domain.rules import Playbook
-from hub.service.effects import Effects
-from hub.service.ingest import Ingest
-from hub.service.mail_reports import MailReports
-from hub.service.preferences import PreferenceCentre
+from hub.service.feedback.mail_reports import MailReports
+from hub.service.intake.effects import Effects
+from hub.service.intake.ingest import Ingest
+from hub.service.person.preferences import PreferenceCentre
 from hub.settings import Settings
 from templates.renderer import Renderer
 

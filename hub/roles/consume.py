@@ -15,7 +15,7 @@ from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
 from hub.roles.state import redis_of
 from hub.roles.sweep import sweep_parked
-from hub.service.ingest import Ingest
+from hub.service.intake.ingest import Ingest
 from hub.settings import Settings
 
 Consumer = KafkaConsumer | RabbitConsumer

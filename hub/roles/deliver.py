@@ -42,10 +42,10 @@ from hub.roles.admin import admin_server, redis_check
 from hub.roles.lifetime import Launch
 from hub.roles.listening import cannot_listen
 from hub.roles.state import redis_of
-from hub.service.bulk_expansion import BulkExpansion
-from hub.service.effects import Effects
-from hub.service.mail_marks import Marks
-from hub.service.sms_receipts import receipt_name
+from hub.service.feedback.mail_marks import Marks
+from hub.service.feedback.sms_receipts import receipt_name
+from hub.service.intake.effects import Effects
+from hub.service.sending.bulk_expansion import BulkExpansion
 from hub.settings import Settings
 from hub.store.clock import unix_ms
 from templates.renderer import Renderer

@@ -20,7 +20,7 @@ from hub.roles.lifetime import METRICS_VARIABLE, Launch
 from hub.roles.listening import reserved_port
 from hub.roles.metrics_folder import fresh_metrics_dir
 from hub.roles.state import redis_of
-from hub.service.api_keys import make_api_key
+from hub.service.identity.api_keys import make_api_key
 from hub.service.operations import EVERYTHING
 from hub.settings import Settings
 from hub.store.data_folder import made

@@ -13,36 +13,36 @@ from hub.domain import digests
 from hub.domain.ids import Topic
 from hub.domain.permission import Action, Identity, SubscriptionGrant
 from hub.roles.back import Back
-from hub.service.access import Access
-from hub.service.api_keys import ApiKeys
-from hub.service.attendance import Attendances
-from hub.service.authentication import Authenticator
-from hub.service.bulk_sending import BulkSending
 from hub.service.calls import Operations
-from hub.service.devices import DeviceRegistry
-from hub.service.events import Events
-from hub.service.histories import Histories
-from hub.service.inbox import InboxService
-from hub.service.installation import Installation
-from hub.service.key_sets import Jwks, fixed_keys, keys_from_files
-from hub.service.letters import Letters
-from hub.service.mail_intake import MailIntake
-from hub.service.notifications import Notifications
+from hub.service.feedback.mail_intake import MailIntake
+from hub.service.feedback.suppression_list import SuppressionList
+from hub.service.identity.access import Access
+from hub.service.identity.api_keys import ApiKeys
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.key_sets import Jwks, fixed_keys, keys_from_files
+from hub.service.identity.tokens import Keys, TokenVerifier
+from hub.service.intake.events import Events
+from hub.service.intake.letters import Letters
 from hub.service.operations import AnyOperation
-from hub.service.operator_letters import OperatorLetters
-from hub.service.operator_texts import OperatorTexts
-from hub.service.operator_view import OperatorView
-from hub.service.orders import Orders
-from hub.service.people import PeoplesConnections
-from hub.service.publishing import Publishing
+from hub.service.operator.letters import OperatorLetters
+from hub.service.operator.texts import OperatorTexts
+from hub.service.operator.view import OperatorView
+from hub.service.person.devices import DeviceRegistry
+from hub.service.person.inbox import InboxService
+from hub.service.person.orders import Orders
 from hub.service.rate import RateLimiter
-from hub.service.records import NotificationRecords
 from hub.service.repeats import StoredRepeats
 from hub.service.rpc import Rpc
-from hub.service.segments import SegmentService
-from hub.service.service_topics import ServiceTopics
-from hub.service.suppression_list import SuppressionList
-from hub.service.tokens import Keys, TokenVerifier
+from hub.service.sending.bulk_sending import BulkSending
+from hub.service.sending.notifications import Notifications
+from hub.service.sending.records import NotificationRecords
+from hub.service.sending.segments import SegmentService
+from hub.service.topics.attendance import Attendances
+from hub.service.topics.histories import Histories
+from hub.service.topics.installation import Installation
+from hub.service.topics.people import PeoplesConnections
+from hub.service.topics.publishing import Publishing
+from hub.service.topics.service_topics import ServiceTopics
 from hub.settings import Settings, Token
 from templates.renderer import Renderer
 

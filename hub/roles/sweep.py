@@ -6,7 +6,7 @@ import asyncio
 
 from hub.domain.errors import StoreUnavailable
 from hub.observe import logger
-from hub.service.ingest import Ingest
+from hub.service.intake.ingest import Ingest
 
 _log = logger(__name__)
 _INTERVAL_S = 5.0

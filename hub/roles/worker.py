@@ -40,8 +40,8 @@ from hub.roles.back import Back, build_back
 from hub.roles.front import Front, build_front, issuers_keys
 from hub.roles.listening import cannot_listen
 from hub.roles.sweep import sweep_parked
-from hub.service.clicks import Clicks
-from hub.service.sms_receipts import SmsReceipts
+from hub.service.feedback.clicks import Clicks
+from hub.service.feedback.sms_receipts import SmsReceipts
 from hub.settings import Settings
 from hub.store.clock import unix_ms
 from hub.store.connection import store_errors

@@ -28,8 +28,8 @@ from channels.standins.twilio import SentText, TwilioStandIn, twilio_error
 from hub.domain.channels import EMAIL, PUSH, SMS
 from hub.domain.ids import NotificationId, TemplateName
 from hub.domain.notifications import Lane, Notification
+from hub.service.feedback.sms_receipts import named_receipt
 from hub.service.signing import Signer
-from hub.service.sms_receipts import named_receipt
 from loadtest.delivery.crash_verdict import NAME, Came, Ended, Verdict, judge
 from loadtest.delivery.town import Backlog, Town, open_town
 from loadtest.measure import Figure

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hub.service.api_keys import make_api_key
+from hub.service.identity.api_keys import make_api_key
 from loadtest.delivery import ceiling, isolation, many, throughput
 from loadtest.delivery.providers import Provider, running_providers
 from loadtest.delivery.town import Town, open_town, write_configuration

@@ -17,7 +17,7 @@ from hub.domain.events import Consent
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Lane, Notification, Step
 from hub.domain.people import Person, encode_person
-from hub.service.effects import Effects
+from hub.service.intake.effects import Effects
 from hub.store.clock import unix_ms
 from loadtest.stack import Stack
 

@@ -11,7 +11,7 @@ import jwt
 import msgspec
 
 from deploy.local.ports import free_port
-from hub.service.api_keys import make_api_key
+from hub.service.identity.api_keys import make_api_key
 from tests.acceptance.programs import Program, clean_environment, doorbell
 from tests.acceptance.waiting import until_true
 

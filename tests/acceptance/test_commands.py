@@ -17,7 +17,7 @@ from channels.standins.fcm import FcmStandIn, fcm_error
 from channels.standins.mail_relay import MailRelay
 from channels.standins.script import Fault, Phase
 from channels.standins.twilio import TwilioStandIn, twilio_error
-from hub.service.api_keys import ApiKeys
+from hub.service.identity.api_keys import ApiKeys
 from hub.settings import ApiKey
 from tests.acceptance.programs import DOORBELL
 

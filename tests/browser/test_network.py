@@ -4,7 +4,7 @@ from playwright.sync_api import Route, expect
 
 from hub.domain.ids import UserId
 from hub.domain.permission import Role
-from hub.service.tokens import mint_token
+from hub.service.identity.tokens import mint_token
 from hub.settings import Token
 from tests.browser.demo import Demo
 from tests.browser.hub_client import Hub

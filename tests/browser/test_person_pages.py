@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hub.domain.ids import UserId
-from hub.service.person_links import PersonLinks
+from hub.service.person.person_links import PersonLinks
 from hub.service.signing import Signer
 from hub.store.clock import unix_ms
 from tests.browser.demo import Demo

@@ -23,27 +23,27 @@ from hub.domain.ids import Topic
 from hub.domain.topics import BUILT_IN, Namespace
 from hub.protocol import codes
 from hub.protocol.codes import CommandError, Disconnect
-from hub.service.attendance import Attendances
-from hub.service.bulk_sending import BulkSending
-from hub.service.devices import DeviceRegistry
-from hub.service.events import Events
 from hub.service.failures import FAILURES, Failure
-from hub.service.histories import Histories
-from hub.service.inbox import InboxService
-from hub.service.installation import Installation
-from hub.service.mail_intake import MailIntake
-from hub.service.notifications import Notifications
+from hub.service.feedback.mail_intake import MailIntake
+from hub.service.feedback.suppression_list import SuppressionList
+from hub.service.intake.events import Events
 from hub.service.operations import AnyOperation
-from hub.service.operator_letters import OperatorLetters
-from hub.service.operator_texts import OperatorTexts
-from hub.service.operator_view import OperatorView
-from hub.service.orders import Orders
-from hub.service.people import PeoplesConnections
-from hub.service.preferences import PreferenceCentre
-from hub.service.publishing import Publishing
-from hub.service.records import NotificationRecords
-from hub.service.segments import SegmentService
-from hub.service.suppression_list import SuppressionList
+from hub.service.operator.letters import OperatorLetters
+from hub.service.operator.texts import OperatorTexts
+from hub.service.operator.view import OperatorView
+from hub.service.person.devices import DeviceRegistry
+from hub.service.person.inbox import InboxService
+from hub.service.person.orders import Orders
+from hub.service.person.preferences import PreferenceCentre
+from hub.service.sending.bulk_sending import BulkSending
+from hub.service.sending.notifications import Notifications
+from hub.service.sending.records import NotificationRecords
+from hub.service.sending.segments import SegmentService
+from hub.service.topics.attendance import Attendances
+from hub.service.topics.histories import Histories
+from hub.service.topics.installation import Installation
+from hub.service.topics.people import PeoplesConnections
+from hub.service.topics.publishing import Publishing
 from hub.settings import ApiKey, Fcm, Settings, SmtpRelay, Twilio
 from hub.store.keys import Keys
 

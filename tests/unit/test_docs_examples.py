@@ -15,9 +15,9 @@ from hub.app import load_playbook
 from hub.cli.parser import build_parser
 from hub.config import read
 from hub.domain.mail_reports import Bounce
-from hub.service.explanation import explained
-from hub.service.records import NotificationRecord
-from hub.service.signed_webhooks import is_signed
+from hub.service.feedback.signed_webhooks import is_signed
+from hub.service.sending.explanation import explained
+from hub.service.sending.records import NotificationRecord
 from hub.settings import Settings
 from hub.store.records import About, Record
 

@@ -24,17 +24,17 @@ from hub.app import (
 )
 from hub.domain.ids import Topic, UserId
 from hub.domain.permission import Action, Identity, Role
-from hub.service.access import Access
-from hub.service.api_keys import ApiKeys, make_api_key
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.events import Events
-from hub.service.inbox import InboxService
-from hub.service.notifications import Notifications
-from hub.service.orders import Orders
+from hub.service.identity.access import Access
+from hub.service.identity.api_keys import ApiKeys, make_api_key
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier, mint_token
+from hub.service.intake.events import Events
+from hub.service.person.inbox import InboxService
+from hub.service.person.orders import Orders
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
-from hub.service.tokens import TokenVerifier, mint_token
+from hub.service.sending.notifications import Notifications
 from hub.settings import Settings, Smtp, Token
 
 Client = TestClient[web.Request, web.Application]

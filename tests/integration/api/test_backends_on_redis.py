@@ -18,8 +18,8 @@ from hub.domain.ids import Topic, UserId
 from hub.domain.topics import Namespace, TopicKind
 from hub.roles.back import build_back
 from hub.roles.front import build_front
-from hub.service.api_keys import make_api_key
-from hub.service.key_sets import fixed_keys
+from hub.service.identity.api_keys import make_api_key
+from hub.service.identity.key_sets import fixed_keys
 from hub.settings import Settings, Token
 from hub.store.directives import read
 from hub.store.presence import Attendance, Member

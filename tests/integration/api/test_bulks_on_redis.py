@@ -29,9 +29,9 @@ from hub.observe import BULKS_BROKEN
 from hub.roles.back import build_back
 from hub.roles.deliver import build_expansion, build_runner, build_tools, open_channels
 from hub.roles.front import build_front
-from hub.service.api_keys import make_api_key
-from hub.service.bulk_expansion import BulkExpansion
-from hub.service.key_sets import fixed_keys
+from hub.service.identity.api_keys import make_api_key
+from hub.service.identity.key_sets import fixed_keys
+from hub.service.sending.bulk_expansion import BulkExpansion
 from hub.settings import Delivery, Settings, Smtp, Token
 from hub.store.bulks import CHUNK
 from hub.store.clock import unix_ms

@@ -14,7 +14,7 @@ from hub.app import Stores, build_click_links, open_stores
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, InboxEntry, Lane, Notification
-from hub.service.clicks import Clicks
+from hub.service.feedback.clicks import Clicks
 from hub.settings import Settings
 
 Client = TestClient[web.Request, web.Application]

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from hub.domain.permission import TokenInvalid, TokenUnverifiable
-from hub.service.key_sets import MAX_JWKS_BYTES, Jwks
+from hub.service.identity.key_sets import MAX_JWKS_BYTES, Jwks
 from hub.settings import Token
 
 KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2_048).public_key()

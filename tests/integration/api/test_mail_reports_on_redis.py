@@ -15,17 +15,17 @@ from hub.api.mail_webhook import PATH, mail_routes
 from hub.app import Stores, build_mail_reports, build_preference_centre, load_playbook, open_stores
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
-from hub.service.api_keys import ApiKeys, make_api_key
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.mail_intake import MailIntake
-from hub.service.mail_marks import mark
+from hub.service.feedback.mail_intake import MailIntake
+from hub.service.feedback.mail_marks import mark
+from hub.service.feedback.signed_webhooks import HEADER, sign
+from hub.service.feedback.suppression_list import SuppressionList
+from hub.service.identity.api_keys import ApiKeys, make_api_key
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
-from hub.service.signed_webhooks import HEADER, sign
 from hub.service.signing import Signer
-from hub.service.suppression_list import SuppressionList
-from hub.service.tokens import TokenVerifier
 from hub.settings import Settings, Token
 from hub.store.clock import unix_ms
 from tests.mail_reports import bounce, complaint

@@ -21,8 +21,8 @@ from hub.domain.ids import UserId
 from hub.domain.people import Person, encode_person
 from hub.domain.quiet_hours import QuietHours
 from hub.service.calls import Operations
-from hub.service.person_links import PersonLinks
-from hub.service.preferences import PreferenceCentre
+from hub.service.person.person_links import PersonLinks
+from hub.service.person.preferences import PreferenceCentre
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
 from hub.settings import Fcm, Push, Settings, Sms, Smtp, Twilio

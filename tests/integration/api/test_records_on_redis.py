@@ -16,14 +16,14 @@ from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import EntryState, Lane
 from hub.domain.permission import Role
-from hub.service.api_keys import ApiKeys, make_api_key
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.notifications import Notifications
+from hub.service.identity.api_keys import ApiKeys, make_api_key
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier, mint_token
 from hub.service.rate import RateLimiter
-from hub.service.records import NotificationRecords
 from hub.service.repeats import StoredRepeats
-from hub.service.tokens import TokenVerifier, mint_token
+from hub.service.sending.notifications import Notifications
+from hub.service.sending.records import NotificationRecords
 from hub.settings import Settings, Token
 
 Client = TestClient[web.Request, web.Application]

@@ -14,7 +14,7 @@ from hub.domain.events import Consent
 from hub.domain.notifications import Job, Lane, Step, job_id
 from hub.domain.people import Person
 from hub.domain.preferences import Preferences
-from hub.service.letters import Letters
+from hub.service.intake.letters import Letters
 from hub.store.clock import unix_ms
 from hub.store.dead_letters import DeadLetter
 from hub.store.single import SingleServer

@@ -18,9 +18,9 @@ from hub.domain.errors import ConfigurationError, PermanentDeliveryError, Transi
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Lane, Notification
 from hub.domain.people import Person
-from hub.service.clicks import ClickLinks
-from hub.service.mail_marks import Marks, read_return_path
-from hub.service.person_links import PersonLinks
+from hub.service.feedback.clicks import ClickLinks
+from hub.service.feedback.mail_marks import Marks, read_return_path
+from hub.service.person.person_links import PersonLinks
 from hub.service.signing import Signer
 from hub.settings import Smtp, SmtpRelay
 from hub.store.clock import unix_ms

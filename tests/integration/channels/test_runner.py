@@ -15,7 +15,7 @@ from hub.domain.ids import NotificationId, TemplateName, UserId
 from hub.domain.mail_reports import read_report
 from hub.domain.notifications import EntryState, InboxEntry, Lane, Notification, Step
 from hub.domain.people import Person, tombstone
-from hub.service.mail_reports import Heed
+from hub.service.feedback.mail_reports import Heed
 from hub.settings import Delivery, Settings
 from hub.store.clock import unix_ms
 from hub.store.single import SingleServer

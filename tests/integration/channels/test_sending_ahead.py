@@ -12,7 +12,7 @@ from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, TemplateName
 from hub.domain.notifications import InboxEntry, Notification, Step
 from hub.domain.people import Person, tombstone
-from hub.service.notifications import Sending
+from hub.service.sending.notifications import Sending
 from hub.store.clock import unix_ms
 from hub.store.single import SingleServer
 from tests.delivery_shop import MAILBOX, ZOE, Shop

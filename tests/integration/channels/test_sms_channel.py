@@ -21,8 +21,8 @@ from hub.domain.ids import UserId
 from hub.domain.notifications import Lane, Notification, Step
 from hub.domain.people import Person
 from hub.domain.preferences import Preferences
+from hub.service.feedback.sms_receipts import SmsReceipts, receipt_name
 from hub.service.signing import Signer
-from hub.service.sms_receipts import SmsReceipts, receipt_name
 from hub.settings import Sms, Twilio
 from hub.store.clock import unix_ms
 from hub.store.keys import Keys

@@ -21,9 +21,9 @@ from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import OrderId, Topic, UserId
 from hub.domain.notifications import Lane
 from hub.domain.orders import decode_order
-from hub.service.batch import Task
-from hub.service.effects import Effects
-from hub.service.ingest import Ingest
+from hub.service.intake.batch import Task
+from hub.service.intake.effects import Effects
+from hub.service.intake.ingest import Ingest
 from hub.settings import Settings
 from templates.texts import InboxText, TemplateError
 

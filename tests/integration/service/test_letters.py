@@ -11,8 +11,8 @@ from hub.domain.decisions import Outcome
 from hub.domain.envelope import Incoming, Origin, Rejected, Source
 from hub.domain.errors import InputError
 from hub.domain.notifications import Job, Lane
-from hub.service.ingest import Ingest
-from hub.service.letters import Letters
+from hub.service.intake.ingest import Ingest
+from hub.service.intake.letters import Letters
 from hub.settings import Settings
 from hub.store.dead_letters import DeadLetter
 from hub.store.jobs import Claimed

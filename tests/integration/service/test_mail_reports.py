@@ -8,9 +8,9 @@ from hub.app import Stores, build_preference_centre, load_playbook, open_stores
 from hub.domain.channels import EMAIL
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.mail_reports import read_report
-from hub.service.mail_marks import mark, return_path
-from hub.service.mail_reports import SOFT_BOUNCES_MAX, Heed, MailReports
-from hub.service.preferences import PreferenceCentre
+from hub.service.feedback.mail_marks import mark, return_path
+from hub.service.feedback.mail_reports import SOFT_BOUNCES_MAX, Heed, MailReports
+from hub.service.person.preferences import PreferenceCentre
 from hub.service.signing import Signer
 from hub.settings import Settings, Smtp
 from hub.store.return_paths import Mailed

@@ -16,10 +16,10 @@ from hub.domain.envelope import Incoming, Rejected
 from hub.domain.ids import UserId
 from hub.domain.notifications import Lane, Notification
 from hub.domain.permission import Role
-from hub.service.notifications import Sending
+from hub.service.identity.tokens import mint_token
 from hub.service.operations import PEOPLE, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
-from hub.service.tokens import mint_token
+from hub.service.sending.notifications import Sending
 from hub.settings import Token
 
 TOKEN = Token(hmac_secret="a secret of thirty-two bytes or more", roles=tuple(Role))

@@ -10,13 +10,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from hub.api.app import build_app
 from hub.api.health import Health
-from hub.service.api_keys import ApiKeys
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.events import Events
-from hub.service.notifications import Notifications
+from hub.service.identity.api_keys import ApiKeys
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier
+from hub.service.intake.events import Events
 from hub.service.rate import RateLimiter
-from hub.service.tokens import TokenVerifier
+from hub.service.sending.notifications import Notifications
 from tests.unit.api.api_fakes import TEMPLATES, TOKEN, Client, FakeCancelKeys, FakeIngest, FakeSender
 
 Start = Callable[[web.Application], Awaitable[Client]]

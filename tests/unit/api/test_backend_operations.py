@@ -12,17 +12,17 @@ from hub.domain.directives import Directive, DisconnectUser, RefreshUser, Subscr
 from hub.domain.ids import Epoch, Topic, UserId
 from hub.domain.permission import Role
 from hub.domain.topics import Position
-from hub.service.api_keys import ApiKeys, NewApiKey, make_api_key
-from hub.service.attendance import Attendances
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.histories import Histories
-from hub.service.installation import Installation
-from hub.service.people import PeoplesConnections
-from hub.service.publishing import Publishing
+from hub.service.identity.api_keys import ApiKeys, NewApiKey, make_api_key
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier
 from hub.service.rate import RateLimiter
-from hub.service.service_topics import ServiceTopics
-from hub.service.tokens import TokenVerifier
+from hub.service.topics.attendance import Attendances
+from hub.service.topics.histories import Histories
+from hub.service.topics.installation import Installation
+from hub.service.topics.people import PeoplesConnections
+from hub.service.topics.publishing import Publishing
+from hub.service.topics.service_topics import ServiceTopics
 from tests.unit.api.api_fakes import SERVICE, TOKEN, Client, bearer
 from tests.unit.api.backend_fakes import NAMESPACES, FakeLog, FakeMembers, FakeTopics, FakeWorkers
 

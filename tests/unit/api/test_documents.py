@@ -14,18 +14,18 @@ from hub.api.asyncapi import TOPICS, asyncapi_document
 from hub.api.openapi import openapi_document
 from hub.domain.events import PAYLOADS
 from hub.domain.topics import BUILT_IN, CHAT
-from hub.service.attendance import Attendances
 from hub.service.calls import Operations
-from hub.service.events import Events
 from hub.service.failures import FAILURES, Failure
-from hub.service.histories import Histories
-from hub.service.inbox import InboxService
-from hub.service.installation import Installation
-from hub.service.notifications import Notifications
+from hub.service.intake.events import Events
 from hub.service.operations import AnyOperation
-from hub.service.orders import Orders
-from hub.service.people import PeoplesConnections
-from hub.service.publishing import Publishing
+from hub.service.person.inbox import InboxService
+from hub.service.person.orders import Orders
+from hub.service.sending.notifications import Notifications
+from hub.service.topics.attendance import Attendances
+from hub.service.topics.histories import Histories
+from hub.service.topics.installation import Installation
+from hub.service.topics.people import PeoplesConnections
+from hub.service.topics.publishing import Publishing
 from tests.unit.api.api_fakes import FakeCancelKeys, FakeIngest, FakeSender, order_placed
 
 URL = "https://shop.example"

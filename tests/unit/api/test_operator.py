@@ -14,15 +14,15 @@ from hub.domain.errors import InputError
 from hub.domain.ids import NotificationId, UserId
 from hub.domain.notifications import Lane
 from hub.domain.permission import Role
-from hub.service.api_keys import ApiKeys, make_api_key
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.operator_letters import OperatorLetters
-from hub.service.operator_texts import OperatorTexts
-from hub.service.operator_view import OperatorView
+from hub.service.identity.api_keys import ApiKeys, make_api_key
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier
+from hub.service.operator.letters import OperatorLetters
+from hub.service.operator.texts import OperatorTexts
+from hub.service.operator.view import OperatorView
 from hub.service.rate import RateLimiter
 from hub.service.signing import Signer
-from hub.service.tokens import TokenVerifier
 from hub.store.dead_letters import DeadLetter, LetterPage
 from hub.store.delivery_workers import DeliveryWorkerFacts, Mishap, ProviderFacts, ProviderState
 from hub.store.queue_view import LaneView

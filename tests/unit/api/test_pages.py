@@ -14,8 +14,8 @@ from hub.api.documents import document_routes
 from hub.api.health import Health
 from hub.api.pages import page_routes
 from hub.domain.permission import Role
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
+from hub.service.identity.authentication import Authenticator
 from tests.unit.api.api_fakes import TOKEN, Client
 from tests.unit.api.conftest import Start
 

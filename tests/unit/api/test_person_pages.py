@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 
 from hub.api.person_pages import PersonPages
-from hub.service.person_links import PersonLinks
+from hub.service.person.person_links import PersonLinks
 from hub.service.signing import Signer
 from templates.renderer import Renderer
 from templates.texts import TemplateError

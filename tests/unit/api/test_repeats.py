@@ -8,11 +8,11 @@ from hub.api.app import build_app
 from hub.api.health import Health
 from hub.domain.errors import StoreUnavailable
 from hub.domain.permission import Role
-from hub.service.authentication import Authenticator
 from hub.service.calls import Operations
-from hub.service.notifications import Notifications
+from hub.service.identity.authentication import Authenticator
 from hub.service.rate import RateLimiter
 from hub.service.repeats import StoredRepeats
+from hub.service.sending.notifications import Notifications
 from hub.store.idempotency import Beginning, Fresh, InProgress, Mismatch, Replay
 from tests.unit.api.api_fakes import SERVICE, TEMPLATES, Client, FakeCancelKeys, FakeSender, bearer
 from tests.unit.api.conftest import Start

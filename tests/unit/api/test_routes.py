@@ -9,9 +9,9 @@ import structlog
 
 from hub.domain.permission import Role
 from hub.service.calls import Operations
+from hub.service.identity.tokens import mint_token
 from hub.service.operations import PEOPLE, Call, Http, Operation, Repeat
 from hub.service.rate import Rate, RateLimiter
-from hub.service.tokens import mint_token
 from tests.unit.api.api_fakes import SERVICE, TOKEN, Client, Echo, FakeSender, bearer, echo_operation
 
 

@@ -21,7 +21,7 @@ from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import Job, Lane, Notification, Step, appearance_of, job_id
 from hub.domain.people import Person
 from hub.domain.rulings import Allow, Drop, Hold
-from hub.service.notifications import Sending
+from hub.service.sending.notifications import Sending
 from hub.store.jobs import Claimed, Note
 from hub.store.records import RecordedRuling
 from hub.store.suppressions import Suppression

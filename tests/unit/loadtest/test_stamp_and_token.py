@@ -1,7 +1,7 @@
 import json
 from base64 import urlsafe_b64decode
 
-from hub.service.tokens import TokenVerifier
+from hub.service.identity.tokens import TokenVerifier
 from hub.settings import Token
 from loadtest.swarm import stamp
 from loadtest.swarm.token import Mint

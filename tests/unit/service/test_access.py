@@ -9,7 +9,7 @@ from hub.domain.decisions import Aggregate, AggregateKind, Document
 from hub.domain.ids import Topic, UserId
 from hub.domain.permission import SIGNED_IN, Action, Identity, Role
 from hub.domain.topics import Namespace, Namespaces
-from hub.service.access import Access
+from hub.service.identity.access import Access
 
 OWN = Namespace("forum", subscribe_roles=frozenset({"shopper", "agent"}))
 CLOSED = Namespace("audit")

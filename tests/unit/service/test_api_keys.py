@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from hub.domain.permission import Role, TokenInvalid
-from hub.service.api_keys import ApiKeys, make_api_key
-from hub.service.authentication import Authenticator
-from hub.service.tokens import TokenVerifier
+from hub.service.identity.api_keys import ApiKeys, make_api_key
+from hub.service.identity.authentication import Authenticator
+from hub.service.identity.tokens import TokenVerifier
 from hub.settings import Token
 
 NEW = make_api_key("billing", scopes=["events.publish"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.app import load_playbook
 from hub.domain.decisions import Aggregate, AggregateKind, Document, Outcome
 from hub.domain.envelope import Event, Incoming, Origin, Source
-from hub.service.batch import Round, Task, aggregates_of, decide_round
+from hub.service.intake.batch import Round, Task, aggregates_of, decide_round
 from hub.settings import Settings
 from tests.shop import NOON_MS, event, order_placed
 

@@ -8,7 +8,7 @@ from hub.domain.channels import EMAIL, SMS
 from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Lane, Notification
-from hub.service.clicks import ClickLinks, Clicks, Followed, Noted
+from hub.service.feedback.clicks import ClickLinks, Clicks, Followed, Noted
 from hub.service.signing import Signer
 
 SIGNER = Signer("a secret of thirty-two bytes or more")

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from hub.domain.channels import EMAIL, INBOX, PUSH, SMS
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import APPEARANCE, Lane
-from hub.service.explanation import explained
+from hub.service.sending.explanation import explained
 from hub.store.records import About, Attempt, Receipt, Record, RecordedRuling
 from tests.shop import NOON_MS
 

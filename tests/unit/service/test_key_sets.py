@@ -12,8 +12,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from hub.domain.errors import ConfigurationError
 from hub.domain.permission import TokenInvalid, TokenUnverifiable
-from hub.service.key_sets import Jwks, fixed_keys, keys_from_files, keys_of_jwks
-from hub.service.tokens import TokenVerifier
+from hub.service.identity.key_sets import Jwks, fixed_keys, keys_from_files, keys_of_jwks
+from hub.service.identity.tokens import TokenVerifier
 from hub.settings import Token
 
 ALL = ("RS256", "ES256", "EdDSA")

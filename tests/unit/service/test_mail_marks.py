@@ -1,7 +1,7 @@
 import pytest
 
 from hub.domain.ids import NotificationId, UserId
-from hub.service.mail_marks import MARKED_S, MailMark, Marks, mark, read_mark, read_return_path, return_path
+from hub.service.feedback.mail_marks import MARKED_S, MailMark, Marks, mark, read_mark, read_return_path, return_path
 from hub.service.signing import Signer
 from hub.store.return_paths import Mailed
 from hub.store.suppressions import address_digest

@@ -16,7 +16,7 @@ from hub.domain.permission import Identity, Role
 from hub.domain.shipments import Shipment, encode_shipment
 from hub.service.failures import Failure, OperationFailed
 from hub.service.operations import Call
-from hub.service.orders import GetOrder, Orders, OrderView
+from hub.service.person.orders import GetOrder, Orders, OrderView
 
 PRICE = {"amount_minor": 1_299, "currency": "EUR"}
 ITEMS = [{"product_id": "p-1", "name": "Kettle", "quantity": 2, "price": PRICE}]

@@ -8,8 +8,8 @@ from itertools import chain
 import pytest
 
 from hub.domain.envelope import Event, Incoming, Origin, Source
-from hub.service.batch import Task
-from hub.service.parts import independent_parts
+from hub.service.intake.batch import Task
+from hub.service.intake.parts import independent_parts
 from tests.shop import event, order_placed
 
 MONEY = {"amount_minor": 1999, "currency": "EUR"}

@@ -1,7 +1,7 @@
 import pytest
 
 from hub.domain.ids import UserId
-from hub.service.person_links import PersonLinks, Unsubscription
+from hub.service.person.person_links import PersonLinks, Unsubscription
 from hub.service.signing import Signer
 
 ZOE = UserId("zoe of the house")

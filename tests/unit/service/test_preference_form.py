@@ -12,8 +12,8 @@ from hub.domain.events import Consent
 from hub.domain.ids import UserId
 from hub.domain.preferences import PreferenceChange
 from hub.domain.quiet_hours import QuietHours
-from hub.service.preference_form import NEVER_QUIET, SOURCE, WORDING, Form, change_of, shown
-from hub.service.preferences import InForce, PreferencesView
+from hub.service.person.preference_form import NEVER_QUIET, SOURCE, WORDING, Form, change_of, shown
+from hub.service.person.preferences import InForce, PreferencesView
 
 NOW_MS = 1_764_842_400_000
 DAY_MS = 86_400_000

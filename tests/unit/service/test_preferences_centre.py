@@ -18,7 +18,7 @@ from hub.domain.preferences import PreferenceChange, Preferences, changed
 from hub.domain.quiet_hours import QuietHours
 from hub.service.failures import Failure, OperationFailed
 from hub.service.operations import Call
-from hub.service.preferences import SNOOZE_MAX_MS, InForce, PreferenceCentre, PutPreferences, WhosePreferences
+from hub.service.person.preferences import SNOOZE_MAX_MS, InForce, PreferenceCentre, PutPreferences, WhosePreferences
 from hub.store.preferences import NobodyThere, Outdated, PutResult, Versioned, Written
 from hub.store.suppressions import Suppression
 

@@ -11,7 +11,7 @@ from hub.domain.notifications import EntryState, InboxEntry
 from hub.domain.permission import Identity, Role
 from hub.protocol.codes import CommandError
 from hub.service.calls import Operations
-from hub.service.inbox import InboxService
+from hub.service.person.inbox import InboxService
 from hub.service.rate import RateLimiter
 from hub.service.rpc import Rpc
 from hub.store.inbox import InboxItem, InboxPage

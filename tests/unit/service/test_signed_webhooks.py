@@ -1,6 +1,6 @@
 import pytest
 
-from hub.service.signed_webhooks import WINDOW_S, is_signed, sign
+from hub.service.feedback.signed_webhooks import WINDOW_S, is_signed, sign
 
 SECRET = "a secret of thirty-two bytes or more"
 BODY = b'{"reports": []}'

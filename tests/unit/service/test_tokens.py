@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.domain.permission import Role, ServerSubscription, TokenExpired, TokenInvalid
-from hub.service.tokens import (
+from hub.service.identity.tokens import (
     TokenVerifier,
     VerificationKey,
     mint_subscription_token,

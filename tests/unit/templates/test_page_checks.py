@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from hub.domain.ids import UserId
-from hub.service.preference_form import shown
-from hub.service.preferences import InForce, PreferencesView
+from hub.service.person.preference_form import shown
+from hub.service.person.preferences import InForce, PreferencesView
 from templates.catalog import BUILT_IN, PAGES
 from templates.check import check
 from templates.page_checks import SAMPLES, wrong_pages

@@ -24,8 +24,8 @@ from hub.domain.digests import closing_job
 from hub.domain.ids import NotificationId, RuleName, TemplateName, UserId
 from hub.domain.notifications import EntryState, Job, Lane, Notification, Step, job_id
 from hub.domain.people import Person
-from hub.service.clicks import ClickLinks
-from hub.service.person_links import PersonLinks
+from hub.service.feedback.clicks import ClickLinks
+from hub.service.person.person_links import PersonLinks
 from hub.service.signing import Signer
 from hub.store.jobs import Claimed
 from templates.check import sample

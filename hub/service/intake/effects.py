@@ -17,7 +17,7 @@ from hub.domain.notifications import InboxEntry, Job, Notification, appearance_o
 from hub.domain.people import Person, person_of
 from hub.domain.topics import namespace_of
 from hub.observe import NOTIFICATIONS, PUBLISHED, logger
-from hub.service.notifications import Sending
+from hub.service.sending.notifications import Sending
 from hub.store.documents import Documents
 from hub.store.erasure import Erasure
 from hub.store.inbox import AddResult, Created, Duplicate, Erased, Inbox

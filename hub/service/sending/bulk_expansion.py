@@ -18,7 +18,7 @@ from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import UserId
 from hub.domain.notifications import Job, Notification, job_id
 from hub.observe import BULKS_BROKEN, STORE_ERRORS, logger
-from hub.service.notifications import Sending
+from hub.service.sending.notifications import Sending
 from hub.store.bulks import CHUNK, Bulks, Progress
 from hub.store.segments import Segments
 from templates.texts import TemplateError
@@ -33,7 +33,7 @@ _AFTER = "after:"
 
 
 class Sender(Protocol):
-    """Carries notifications out (hub.service.effects). Raises StoreUnavailable."""
+    """Carries notifications out (hub.service.intake.effects). Raises StoreUnavailable."""
 
     async def notify_each(self, notifications: Sequence[Notification], /) -> Sequence[Sending | TemplateError]:
         """Return what became of each."""

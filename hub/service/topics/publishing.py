@@ -22,7 +22,7 @@ from hub.observe import PUBLISHED
 from hub.service.failures import failure_of
 from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
-from hub.service.service_topics import ServiceTopics
+from hub.service.topics.service_topics import ServiceTopics
 from hub.store.topics import Duplicate, Published, PublishResult, StaleRank
 
 MAX_DATA_BYTES = 64 * KIB

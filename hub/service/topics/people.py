@@ -18,10 +18,10 @@ from hub.domain.errors import InputError
 from hub.domain.ids import EffectId, Epoch, UserId, effect_id, event_key
 from hub.domain.topics import MAX_TOPIC_LENGTH, Position
 from hub.observe import logger
-from hub.service.histories import Nothing, StreamPosition
 from hub.service.operations import SERVICES, AnyOperation, Call, Handler, Http, Operation, Repeat
 from hub.service.rate import Rate
-from hub.service.service_topics import ServiceTopics
+from hub.service.topics.histories import Nothing, StreamPosition
+from hub.service.topics.service_topics import ServiceTopics
 
 _log = logger(__name__)
 FORCED_AWAY = 3503

@@ -10,7 +10,7 @@ from hub.domain.envelope import Event, Incoming, Origin, Source
 from hub.domain.errors import InputError
 from hub.domain.notifications import Job
 from hub.observe import logger
-from hub.service.ingest import Ingest
+from hub.service.intake.ingest import Ingest
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.jobs import Jobs
 

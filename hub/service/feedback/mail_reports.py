@@ -1,7 +1,7 @@
 """What comes of reports about mails: bad addresses are suppressed, and the notification's record tells what happened.
 
-A report is heeded where it proves that it is about a mail of ours (`hub.service.mail_marks`), or where somebody sends
-it whom we trust: a service with an API key, or whoever signs webhooks. All of it may come twice.
+A report is heeded where it proves that it is about a mail of ours (`hub.service.feedback.mail_marks`), or where
+somebody sends it whom we trust: a service with an API key, or whoever signs webhooks. All of it may come twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hub.domain.ids import NotificationId, UserId
 from hub.domain.mail_reports import Bounce, Complaint, Original, Outcome, Report, Severity
 from hub.observe import MAIL_REPORTS, logger
 from hub.service.failures import OperationFailed
-from hub.service.mail_marks import MailMark, read_mark, read_return_path
+from hub.service.feedback.mail_marks import MailMark, read_mark, read_return_path
 from hub.service.signing import Signer
 from hub.store.records import Receipt
 from hub.store.return_paths import Mailed
@@ -70,7 +70,7 @@ class Windows(Protocol):
 
 
 class Consents(Protocol):
-    """What people have agreed to (`hub.service.preferences.PreferenceCentre`)."""
+    """What people have agreed to (`hub.service.person.preferences.PreferenceCentre`)."""
 
     async def record_consent(
         self, user: UserId, channel: Channel, *, granted: bool, source: str, wording: str | None = None, now_ms: int

@@ -26,8 +26,8 @@ from hub.domain.errors import StoreUnavailable
 from hub.domain.ids import EffectId, NotificationId
 from hub.domain.rules import Playbook
 from hub.observe import DEAD_LETTERS, DISPATCHED, logger
-from hub.service import kept_events
-from hub.service.batch import (
+from hub.service.intake import kept_events
+from hub.service.intake.batch import (
     NOT_IN_BATCH,
     Round,
     Task,
@@ -40,8 +40,8 @@ from hub.service.batch import (
     parked_under,
     tasks_to_redo,
 )
-from hub.service.effects import Effects
-from hub.service.parts import independent_parts
+from hub.service.intake.effects import Effects
+from hub.service.intake.parts import independent_parts
 from hub.store.dead_letters import DeadLetter, DeadLetters
 from hub.store.documents import Applied, ApplyResult, Conflict, Documents, Overtaking, Unfinished
 from hub.store.parked import Parked, Parking

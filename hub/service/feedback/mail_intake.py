@@ -6,7 +6,7 @@ import msgspec
 
 from hub.domain.mail_reports import Bounce, read_report
 from hub.service.failures import Failure, OperationFailed
-from hub.service.mail_reports import Heed, MailReports
+from hub.service.feedback.mail_reports import Heed, MailReports
 from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Document, Http, Media, Operation, Repeat
 from hub.service.rate import Rate
 

@@ -14,7 +14,7 @@ from hub.domain.dispatch import touches
 from hub.domain.envelope import Event
 from hub.domain.events import AnySale
 from hub.domain.topics import ANNOUNCEMENTS
-from hub.service.batch import Task
+from hub.service.intake.batch import Task
 
 _MAX_PARTS = 4
 _MIN_EVENTS = 50

@@ -12,7 +12,7 @@ from hub.domain.ids import Epoch, Topic
 from hub.domain.topics import MAX_TOPIC_LENGTH, Position
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
-from hub.service.service_topics import ServiceTopics
+from hub.service.topics.service_topics import ServiceTopics
 from hub.store.topics import Page
 
 MAX_PAGE = 1_000

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from hub.domain.permission import Identity, SubscriptionGrant
-from hub.service.api_keys import PREFIX, ApiKeys
-from hub.service.tokens import TokenVerifier
+from hub.service.identity.api_keys import PREFIX, ApiKeys
+from hub.service.identity.tokens import TokenVerifier
 
 
 class Authenticator:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hub.domain.errors import ConfigurationError, Mistake
 from hub.domain.permission import TokenInvalid, TokenUnverifiable
 from hub.observe import logger, without_password
-from hub.service.tokens import VerificationKey, pinned_algorithms, verification_key
+from hub.service.identity.tokens import VerificationKey, pinned_algorithms, verification_key
 from hub.settings import Token
 
 _log = logger(__name__)

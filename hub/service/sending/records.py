@@ -15,11 +15,11 @@ from msgspec import Meta
 from hub.domain.channels import Channel
 from hub.domain.ids import NotificationId, RuleName, UserId
 from hub.domain.notifications import EntryState, Lane, Step
-from hub.service.explanation import explained
 from hub.service.failures import Failure, OperationFailed
-from hub.service.notifications import User
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
+from hub.service.sending.explanation import explained
+from hub.service.sending.notifications import User
 from hub.store.inbox import InboxItem
 from hub.store.records import Attempt, Receipt, Record, RecordedRuling
 

@@ -22,7 +22,7 @@ LetterId = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 class Letters(Protocol):
-    """Tries letters again (hub.service.letters)."""
+    """Tries letters again (hub.service.intake.letters)."""
 
     async def retry(self, letter: DeadLetter, *, now_ms: int) -> str:
         """Return what became of it. Raises InputError where it fails again, StoreUnavailable."""

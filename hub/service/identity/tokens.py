@@ -19,8 +19,8 @@ from jwt.algorithms import Algorithm
 
 from hub.domain.permission import Identity, Role, SubscriptionGrant, TokenInvalid
 from hub.domain.topics import is_valid
-from hub.service import token_claims
-from hub.service.token_claims import ConnectionClaims, SubscriptionClaims, is_user_id
+from hub.service.identity import token_claims
+from hub.service.identity.token_claims import ConnectionClaims, SubscriptionClaims, is_user_id
 from hub.settings import Token
 
 MAX_TOKEN_BYTES = 8_192

@@ -1,7 +1,7 @@
 """`notifications.send_many`: one message for up to 10,000 people, or a segment, in one call.
 
 The call checks and keeps the recipients and answers; the delivery role works them off in the background
-(`hub.service.bulk_expansion`). Recipients stand alone: one that is not valid keeps no other from being sent to.
+(`hub.service.sending.bulk_expansion`). Recipients stand alone: one that is not valid keeps no other from being sent to.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from hub.domain.notifications import MARKETING, Lane
 from hub.observe import logger
 from hub.service.decoding import decode_json
 from hub.service.failures import Failure, FieldProblem, OperationFailed
-from hub.service.notifications import (
+from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Http, Operation, Repeat
+from hub.service.rate import Rate
+from hub.service.sending.notifications import (
     MAX_STEPS,
     Name,
     SendStep,
@@ -37,9 +39,7 @@ from hub.service.notifications import (
     needed_by,
     throttle_of,
 )
-from hub.service.operations import KIB, SERVICES, AnyOperation, Call, Http, Operation, Repeat
-from hub.service.rate import Rate
-from hub.service.segments import SegmentName
+from hub.service.sending.segments import SegmentName
 from hub.store.bulks import Beginning, Busy, Filling, Known, Progress
 from hub.store.outcomes_of_bulks import BULK_TTL_S
 from hub.store.segments import Segment

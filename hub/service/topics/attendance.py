@@ -12,7 +12,7 @@ from hub.domain.ids import Topic
 from hub.domain.topics import MAX_TOPIC_LENGTH
 from hub.service.operations import SERVICES, AnyOperation, Call, Http, Operation, Repeat
 from hub.service.rate import Rate
-from hub.service.service_topics import ServiceTopics
+from hub.service.topics.service_topics import ServiceTopics
 from hub.store.presence import PresenceStats
 
 _RATE = Rate(count=2_000, window_s=10.0)

@@ -22,7 +22,7 @@ from hub.domain.ids import NotificationId, UserId
 from hub.domain.links import whole_link
 from hub.domain.notifications import EntryState, Notification
 from hub.observe import logger
-from hub.service.person_links import PREFERENCES_PATH, UNSUBSCRIBE_PATH
+from hub.service.person.person_links import PREFERENCES_PATH, UNSUBSCRIBE_PATH
 from hub.service.signing import Signer
 
 CLICK_PATH = "/c"

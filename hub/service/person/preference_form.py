@@ -19,7 +19,7 @@ from hub.domain.errors import InputError
 from hub.domain.events import Consent
 from hub.domain.preferences import PreferenceChange
 from hub.domain.quiet_hours import QuietHours, parse_quiet_hours
-from hub.service.preferences import PreferencesView
+from hub.service.person.preferences import PreferencesView
 
 SOURCE = "preferences page"
 WORDING = "preferences-page-1"

@@ -1,0 +1,1 @@
+"""What comes back of what was sent: clicks, receipts, bounces, complaints, stops."""

@@ -1,0 +1,1 @@
+"""What people see, and set, of their own."""

@@ -1,0 +1,1 @@
+"""What services send to people, and what became of it."""

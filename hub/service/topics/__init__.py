@@ -1,0 +1,1 @@
+"""What services do with topics, and with the connections on them."""
