@@ -49,7 +49,7 @@ def hub(demo: Demo) -> Hub:
 
 @pytest.fixture
 def line(demo: Demo) -> Iterator[Line]:
-    """A network line to the hub that can be cut."""
+    """A network line to the hub that can be cut. Ask for it before `open_page`: pages complain when it ends."""
     with Line.to(demo.port) as line:
         yield line
 

@@ -47,7 +47,7 @@ def test_an_event_source_gets_what_is_published(open_page: OpenPage, hub: Hub, t
 
 
 def test_an_event_source_resumes_after_a_cut_without_hole_or_double(
-    open_page: OpenPage, hub: Hub, line: Line, topic: str, complaints: list[str]
+    line: Line, open_page: OpenPage, hub: Hub, topic: str, complaints: list[str]
 ) -> None:
     page = open_page("/", base=line.url)
     page.evaluate(FOLLOW, [hub.token({"user": "ben"}), topic])

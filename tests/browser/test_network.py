@@ -13,7 +13,7 @@ from tests.browser.pages import OpenPage
 
 
 def test_a_cut_line_is_shown_and_what_was_missed_is_caught_up_once(
-    open_page: OpenPage, hub: Hub, line: Line, complaints: list[str]
+    line: Line, open_page: OpenPage, hub: Hub, complaints: list[str]
 ) -> None:
     hub.empty_inbox("ben")
     page = open_page("/?as=ben", base=line.url)
@@ -54,7 +54,7 @@ def test_a_device_without_network_reconnects_by_itself_and_shows_nothing_twice(
 
 
 def test_what_was_read_while_offline_is_told_once_the_line_is_back(
-    open_page: OpenPage, hub: Hub, line: Line, complaints: list[str]
+    line: Line, open_page: OpenPage, hub: Hub, complaints: list[str]
 ) -> None:
     hub.empty_inbox("ben")
     page = open_page("/?as=ben", base=line.url)
@@ -82,9 +82,8 @@ def test_a_token_that_ends_is_renewed_on_the_same_connection(open_page: OpenPage
     page.route("**/demo/session", short)
     page.get_by_role("button", name="Ben Okafor").click()
     expect(page.locator("#connection")).to_have_attribute("data-is", "connected")
-    page.unroute("**/demo/session")
     with page.expect_response("**/demo/session"):
-        pass
+        page.unroute("**/demo/session")
     hub.place_order("ben")
     expect(page.locator(".entry")).to_have_count(1)
     assert len(sockets) == 1
