@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import closing
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlencode
+
+from twilio.request_validator import RequestValidator
+
+from channels.standins.account import AUTH_TOKEN
+from hub.api.webhooks import TWILIO_PATH
 
 TIMEOUT_S = 10.0
 
@@ -81,6 +88,15 @@ class Hub:
             "consent": {channel: {"granted": False} for channel in known["consent"]},
         }
         self._post("/v1/preferences", back, as_whom={"user": user})
+
+    def answer_text(self, number: str, text: str) -> None:
+        """Answer a text from a number, as the provider tells it."""
+        path, form = f"{TWILIO_PATH}/twilio", {"From": number, "Body": text}
+        signature = RequestValidator(AUTH_TOKEN).compute_signature(f"http://127.0.0.1:{self._port}{path}", form)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
+        with closing(HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_S)) as connection:
+            connection.request("POST", path, urlencode(form), headers)
+            assert connection.getresponse().status == HTTPStatus.OK
 
     def register_device(self, user: str, *, app: str) -> None:
         """Register a phone of a person."""

@@ -9,6 +9,9 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from tests.browser.hub_client import Hub
 from tests.browser.pages import RUN_AXE, OpenPage, Scheme
 
+BEN = "+447400123456"
+"""His number in the demonstration."""
+
 
 @pytest.fixture(autouse=True)
 def nothing_said(hub: Hub) -> None:
@@ -174,6 +177,23 @@ def test_what_could_not_be_saved_goes_back_and_is_told(open_page: OpenPage, hub:
     expect(switch(page, "Orders by text")).to_be_checked()
     expect(switch(page, "Shipping by email")).not_to_be_checked()
     assert hub.preferences("ben")["switches"] == {"shipping": {"email": False}}
+
+
+def test_who_has_answered_stop_is_told_how_texts_come_again(open_page: OpenPage, hub: Hub) -> None:
+    hub.answer_text(BEN, "STOP")
+    try:
+        page = settings(open_page)
+        for category in ("Orders", "News and offers"):
+            expect(switch(page, f"{category} by text")).to_be_disabled()
+        expect(switch(page, "Orders by email")).to_be_enabled()
+        told = page.get_by_text("Answer START to one of them to get them again.")
+        expect(told).to_be_visible()
+    finally:
+        hub.answer_text(BEN, "START")
+    page.reload()
+    reopen(page)
+    expect(switch(page, "Orders by text")).to_be_enabled()
+    expect(told).to_be_hidden()
 
 
 def test_a_snooze_is_begun_and_ended(open_page: OpenPage, hub: Hub) -> None:

@@ -24,7 +24,8 @@ const SNOOZES: readonly (readonly ["hour" | "day", number])[] = [
 interface Switch {
   readonly label: string;
   readonly on: (preferences: Preferences) => boolean;
-  readonly stopped: (preferences: Preferences) => boolean;
+  /** Why it cannot be switched on; nothing where it can. */
+  readonly stopped: (preferences: Preferences) => string;
   readonly change: (on: boolean) => Change;
 }
 
@@ -35,23 +36,25 @@ export function switchesPart(words: SettingsWords, save: Save, preferences: Pref
   const row = (title: string, switchOf: (channel: string) => Omit<Switch, "label">) => {
     const cells = channels.map((channel) => {
       const label = words.cell(title, words.channel[channel] ?? channel);
-      return switchPart({ label, ...switchOf(channel) }, words.stopped, save);
+      return switchPart({ label, ...switchOf(channel) }, save);
     });
     made.push(...cells);
     return el("tr", {}, el("th", { scope: "row" }, title), ...cells.map(({ element }) => el("td", {}, element)));
   };
+  const answered = ({ own_stops }: Preferences, channel: string) => (channel in own_stops ? words.answeredStop : "");
   const rows = Object.keys(preferences.categories).map((category) =>
     row(words.category[category] ?? category, (channel) => ({
       on: ({ categories }) => categories[category]?.[channel] === true,
-      stopped: (now) => isStopped(now, category, channel),
+      stopped: (now) => (isStopped(now, category, channel) ? words.stopped : answered(now, channel)),
       change: (on) => ({ switches: { [category]: { [channel]: on } } }),
     })),
   );
   const news = row(words.news, (channel) => ({
     on: ({ consent }) => consent[channel]?.granted === true,
-    stopped: () => false,
+    stopped: (now) => answered(now, channel),
     change: (granted) => ({ consent: { [channel]: agreement(granted) } }),
   }));
+  const ownStop = el("p", { class: "hint" });
   const head = channels.map((channel) => el("th", { scope: "col" }, words.channel[channel] ?? channel));
   const element = el(
     "section",
@@ -64,18 +67,24 @@ export function switchesPart(words: SettingsWords, save: Save, preferences: Pref
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, words.topic), ...head)),
       el("tbody", {}, ...rows, news),
     ),
+    ownStop,
     el("p", { class: "hint" }, words.newsHint),
   );
-  return { element, show: (now) => made.forEach((each) => each.show(now)) };
+  const show = (now: Preferences) => {
+    for (const each of made) each.show(now);
+    tell(ownStop, channels.map((channel) => answered(now, channel)).find(Boolean) ?? "");
+    ownStop.hidden = ownStop.textContent === "";
+  };
+  return { element, show };
 }
 
-function switchPart({ label, on, stopped, change }: Switch, stoppedWords: string, save: Save): Part {
+function switchPart({ label, on, stopped, change }: Switch, save: Save): Part {
   const box = el("input", { type: "checkbox", class: "switch", "aria-label": label });
   box.addEventListener("change", () => save(change(box.checked)));
   const show = (preferences: Preferences) => {
     box.checked = on(preferences);
-    box.disabled = stopped(preferences);
-    box.title = box.disabled ? stoppedWords : "";
+    box.title = stopped(preferences);
+    box.disabled = box.title !== "";
   };
   return { element: box, show };
 }

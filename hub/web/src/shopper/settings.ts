@@ -12,6 +12,8 @@ export interface Preferences {
   readonly categories: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
   /** What the shop has stopped for everybody: channels by category, `*` for all of either. */
   readonly stopped: Readonly<Record<string, readonly string[]>>;
+  /** The channels that the person has stopped with an answer, as to a text. */
+  readonly own_stops: Readonly<Record<string, object>>;
   readonly in_force: { readonly quiet_hours: QuietHours | null; readonly time_zone: string };
   readonly snoozed_until_ms: number;
   /** The newest word on marketing, by channel. */

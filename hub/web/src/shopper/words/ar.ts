@@ -75,6 +75,7 @@ export const ar: Words = {
     news: "الأخبار والعروض",
     newsHint: "لا تصل الأخبار والعروض إلا بالوسائل التي توافق عليها، ويمكنك سحب موافقتك في أي وقت.",
     stopped: "المتجر لا يرسل شيئًا منها حاليًا",
+    answeredStop: "لقد أوقفت رسائلنا النصية بردّك. أجب بكلمة START على إحداها لتصلك من جديد.",
     cell: (category, channel) => `${category} عبر ${channel}`,
     category: { orders: "الطلبات", payments: "المدفوعات", shipping: "التوصيل" },
     channel: { push: "إشعار فوري", sms: "رسالة نصية", email: "البريد الإلكتروني" },

@@ -69,6 +69,7 @@ export const de: Words = {
     news: "Neuigkeiten und Angebote",
     newsHint: "Neuigkeiten und Angebote kommen nur, wo Sie zustimmen. Das können Sie jederzeit zurücknehmen.",
     stopped: "Der Shop verschickt derzeit keine",
+    answeredStop: "Sie haben unsere SMS mit Ihrer Antwort gestoppt. Antworten Sie START auf eine davon, um wieder welche zu bekommen.",
     cell: (category, channel) => `${category} per ${channel}`,
     category: { orders: "Bestellungen", payments: "Zahlungen", shipping: "Versand" },
     channel: { push: "Push", sms: "SMS", email: "E-Mail" },

@@ -66,6 +66,7 @@ export const en: Words = {
     news: "News and offers",
     newsHint: "News and offers come only where you agree to them, and you can take that back at any time.",
     stopped: "The shop sends none at present",
+    answeredStop: "You have stopped our text messages with your answer. Answer START to one of them to get them again.",
     cell: (category, channel) => `${category} by ${channel}`,
     category: { orders: "Orders", payments: "Payments", shipping: "Shipping" },
     channel: { push: "push", sms: "text", email: "email" },

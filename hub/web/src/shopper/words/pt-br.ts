@@ -69,6 +69,7 @@ export const ptBR: Words = {
     news: "Novidades e ofertas",
     newsHint: "Novidades e ofertas só chegam onde você concorda, e você pode voltar atrás quando quiser.",
     stopped: "A loja não envia nenhuma no momento",
+    answeredStop: "Você interrompeu nossos SMS com a sua resposta. Responda START a um deles para voltar a recebê-los.",
     cell: (category, channel) => `${category} por ${channel}`,
     category: { orders: "Pedidos", payments: "Pagamentos", shipping: "Entregas" },
     channel: { push: "push", sms: "SMS", email: "e-mail" },

@@ -13,6 +13,7 @@ export interface SettingsWords {
   readonly news: string;
   readonly newsHint: string;
   readonly stopped: string;
+  readonly answeredStop: string;
   readonly cell: (category: string, channel: string) => string;
   readonly category: Readonly<Record<string, string>>;
   readonly channel: Readonly<Record<string, string>>;
