@@ -137,6 +137,10 @@ async def _announce(town: _Town) -> None:
             await _until_it_answers(f"{town.url}/health/ready")
             await _until_it_answers(town.outbox_url)
             await asyncio.to_thread(_introduce_people, town)
+    except OSError as error:  # Also that it took too long, or that an answer was a refusal.
+        why = str(error) or f"no answer within {_READY_TIMEOUT_S:.0f} s"
+        print(f"Doorbell is not ready: {why}. It may come yet, at {town.url}; Ctrl-C stops it.", flush=True)  # noqa: T201
+        return
     finally:
         town.ready.set()  # However slow the hub is: what works behind it waits no longer.
     pages = {"Shopper": "/", "Publish an event": "/publish", "What went out": "/outbox", "Operator": "/ops#demo"}
